@@ -1,0 +1,213 @@
+//! Opening: one line of text in, header and payload out, or the reason why not.
+
+use std::error::Error;
+use std::fmt;
+
+use aes_siv::KeyInit;
+use aes_siv::siv::Aes256Siv;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::Mac;
+
+use super::{Header, Keyring, Lifetimes, MAX_COOKIE, SIV_LEN, STORED_PAYLOAD, TAG_LEN, Version};
+
+/// Longest value, decoded.
+const MAX_DECODED: usize = MAX_COOKIE / 4 * 3;
+
+impl Keyring {
+    /// Opens `value`, which came as the cookie called `name`, at `now` (unix seconds).
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: the first of the checks that failed, in the order of its variants.
+    ///
+    /// See the [module](super) for an example.
+    pub fn open(
+        &self,
+        name: &str,
+        value: &str,
+        version: Version,
+        lifetimes: Lifetimes,
+        now: u64,
+    ) -> Result<Opened, Refusal> {
+        let mut sealed = Sealed::decode(name, value)?;
+        let header = sealed.header()?;
+        if header.version != version {
+            return Err(Refusal::OtherVersion(header.version));
+        }
+        let mut refusal = Refusal::Forged;
+        for (index, pair) in self.pairs().iter().enumerate() {
+            let mac = pair.mac.clone().chain_update(sealed.context_and_body());
+            if mac.verify_slice(sealed.tag()).is_err() {
+                continue;
+            }
+            lifetimes.check(&header, now)?;
+            // Two pairs may share the authentication key, where the other key alone was changed:
+            // what this pair cannot decrypt, the next may.
+            if sealed.decrypt(&pair.siv_key) {
+                return sealed.into_opened(header, index);
+            }
+            refusal = Refusal::Undecryptable;
+        }
+        Err(refusal)
+    }
+}
+
+/// A decoded value behind its context: name, NUL, header, synthetic IV, ciphertext, tag.
+struct Sealed {
+    buffer: Vec<u8>,
+    header_at: usize,
+}
+
+impl Sealed {
+    fn decode(name: &str, value: &str) -> Result<Sealed, Refusal> {
+        if value.len() > MAX_COOKIE {
+            return Err(Refusal::TooLong(value.len()));
+        }
+        let header_at = name.len() + 1;
+        let mut buffer = Vec::with_capacity(header_at + MAX_DECODED.min(value.len()));
+        buffer.extend_from_slice(name.as_bytes());
+        buffer.push(0);
+        BASE64_URL_SAFE_NO_PAD.decode_vec(value, &mut buffer).map_err(|_| Refusal::NotBase64url)?;
+        if buffer.len() - header_at <= Header::LEN + SIV_LEN + TAG_LEN {
+            return Err(Refusal::TooShort);
+        }
+        Ok(Sealed { buffer, header_at })
+    }
+
+    fn siv_at(&self) -> usize {
+        self.header_at + Header::LEN
+    }
+
+    fn tag_at(&self) -> usize {
+        self.buffer.len() - TAG_LEN
+    }
+
+    fn header(&self) -> Result<Header, Refusal> {
+        let bytes = self.buffer[self.header_at..].first_chunk().ok_or(Refusal::TooShort)?;
+        Header::from_bytes(bytes).map_err(Refusal::UnknownVersion)
+    }
+
+    fn context_and_body(&self) -> &[u8] {
+        &self.buffer[..self.tag_at()]
+    }
+
+    fn tag(&self) -> &[u8] {
+        &self.buffer[self.tag_at()..]
+    }
+
+    /// Decrypts in place; where that fails, the ciphertext is as it was.
+    fn decrypt(&mut self, siv_key: &[u8; 64]) -> bool {
+        let (siv_at, tag_at) = (self.siv_at(), self.tag_at());
+        let (context, body) = self.buffer[..tag_at].split_at_mut(siv_at);
+        let (siv, text) = body.split_at_mut(SIV_LEN);
+        let Ok(siv) = (&*siv).try_into() else { return false };
+        Aes256Siv::new(siv_key.into())
+            .decrypt_inout_detached([&*context], text.into(), &siv)
+            .is_ok()
+    }
+
+    fn into_opened(mut self, header: Header, key: usize) -> Result<Opened, Refusal> {
+        let payload_at = self.siv_at() + SIV_LEN;
+        self.buffer.truncate(self.tag_at());
+        let opened = Opened { header, key, buffer: self.buffer, payload_at };
+        if header_needs_stored(&opened) {
+            return Err(Refusal::Payload);
+        }
+        Ok(opened)
+    }
+}
+
+fn header_needs_stored(opened: &Opened) -> bool {
+    opened.header.version == Version::Stored && opened.payload() != STORED_PAYLOAD
+}
+
+/// What a cookie value held.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// What it says of its session.
+    pub header: Header,
+    /// Which pair of the keyring opened it: 0 is the current one.
+    pub key: usize,
+    buffer: Vec<u8>,
+    payload_at: usize,
+}
+
+impl Opened {
+    /// The payload, as it was sealed.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.buffer[self.payload_at..]
+    }
+}
+
+impl fmt::Debug for Opened {
+    /// Without the payload, which is the visitor's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("header", &self.header)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a value was not opened: the checks in the order in which they are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Longer than [`MAX_COOKIE`]; it has this many bytes, and was not decoded.
+    TooLong(usize),
+    /// Not base64url, or not its one canonical spelling: padded, a stray character, trailing bits.
+    NotBase64url,
+    /// No room for a header, a body and a tag.
+    TooShort,
+    /// The first byte is no version that this code knows.
+    UnknownVersion(u8),
+    /// The version is known, and not the one expected here.
+    OtherVersion(Version),
+    /// The tag is right under no key of the keyring: made without the keys, for another cookie,
+    /// or changed since.
+    Forged,
+    /// Made more than [`CLOCK_SKEW`](super::CLOCK_SKEW) seconds from now.
+    Future,
+    /// It claims that its session began after the cookie was made.
+    CreatedAfterSealed,
+    /// Older than the idle time.
+    Idle,
+    /// Its session is older than the absolute lifetime.
+    TooOld,
+    /// The authentication key is right, and the encryption key of no such pair.
+    Undecryptable,
+    /// Decrypted, to something that this version does not allow.
+    Payload,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::TooLong(length) => {
+                write!(f, "it has {length} bytes, more than {MAX_COOKIE}")
+            }
+            Refusal::NotBase64url => f.write_str("it is not canonical base64url without padding"),
+            Refusal::TooShort => f.write_str("it is too short for a seal"),
+            Refusal::UnknownVersion(byte) => write!(f, "its version, {byte}, is unknown"),
+            Refusal::OtherVersion(Version::Values) => {
+                f.write_str("it carries values, and values are in a store here")
+            }
+            Refusal::OtherVersion(Version::Stored) => {
+                f.write_str("its values are in a store, and there is none here")
+            }
+            Refusal::Forged => f.write_str("no key authenticates it under this cookie name"),
+            Refusal::Future => f.write_str("it was sealed in the future"),
+            Refusal::CreatedAfterSealed => f.write_str("it was sealed before its session began"),
+            Refusal::Idle => f.write_str("its idle time has run out"),
+            Refusal::TooOld => f.write_str("its session's lifetime has run out"),
+            Refusal::Undecryptable => {
+                f.write_str("its authentication key is right, its encryption key is not")
+            }
+            Refusal::Payload => f.write_str("its payload is not what its version allows"),
+        }
+    }
+}
+
+impl Error for Refusal {}

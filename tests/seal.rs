@@ -1,0 +1,392 @@
+//! The seal against its vectors, against an independent implementation, and against everything
+//! that must not open.
+
+use std::process::Command;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use proptest::prelude::*;
+use serde_json::Value;
+use waxseal::seal::{
+    Header, Id, KeyError, Keyring, Lifetimes, MAX_COOKIE, Opened, Refusal, Version,
+};
+
+const NOW: u64 = 1_795_395_600;
+const HOUR: u64 = 3600;
+const LIFETIMES: Lifetimes =
+    Lifetimes { idle: Duration::from_secs(HOUR), absolute: Duration::from_secs(24 * HOUR) };
+
+fn keyring() -> Keyring {
+    Keyring::new(b"an authentication key of any length", b"0123456789abcdef").unwrap()
+}
+
+fn header() -> Header {
+    Header { version: Version::Values, id: Id([7; 16]), created: NOW - HOUR, sealed: NOW }
+}
+
+fn sealed() -> String {
+    keyring().seal("waxseal", &header(), b"username=foo")
+}
+
+fn open(value: &str) -> Result<Opened, Refusal> {
+    keyring().open("waxseal", value, Version::Values, LIFETIMES, NOW)
+}
+
+/// The refusal of a session that `created` and `sealed` this many seconds ago (negative: ahead).
+fn refusal_at_age(created: i64, sealed: i64) -> Option<Refusal> {
+    let ago = |seconds: i64| NOW.checked_add_signed(-seconds).unwrap();
+    let header = Header { created: ago(created), sealed: ago(sealed), ..header() };
+    open(&keyring().seal("waxseal", &header, b"a=1")).err()
+}
+
+fn vectors() -> Vec<Value> {
+    let file: Value = serde_json::from_str(include_str!("seal/vectors.json")).unwrap();
+    let vectors = file["vectors"].as_array().unwrap().clone();
+    assert_eq!(vectors.len(), 12);
+    vectors
+}
+
+fn text<'v>(vector: &'v Value, key: &str) -> &'v str {
+    vector[key].as_str().unwrap()
+}
+
+fn vector_keyring(vector: &Value) -> Keyring {
+    let authentication = text(vector, "authentication_key").as_bytes();
+    Keyring::new(authentication, text(vector, "encryption_key").as_bytes()).unwrap()
+}
+
+fn vector_header(vector: &Value) -> Header {
+    let id = u128::from_str_radix(text(vector, "id"), 16).unwrap().to_be_bytes();
+    let version = if vector["version"] == 2 { Version::Stored } else { Version::Values };
+    let seconds = |key: &str| vector[key].as_u64().unwrap();
+    Header { version, id: Id(id), created: seconds("created"), sealed: seconds("sealed") }
+}
+
+#[test]
+fn every_vector_opens() {
+    for vector in vectors() {
+        let header = vector_header(&vector);
+        let opened = vector_keyring(&vector)
+            .open(
+                text(&vector, "name"),
+                text(&vector, "cookie_value"),
+                header.version,
+                LIFETIMES,
+                NOW,
+            )
+            .unwrap();
+        assert_eq!(opened.header, header, "{}", vector["title"]);
+        assert_eq!(opened.payload(), text(&vector, "payload").as_bytes(), "{}", vector["title"]);
+        assert_eq!(opened.key, 0);
+    }
+}
+
+#[test]
+fn every_vector_is_what_we_seal() {
+    for vector in vectors() {
+        let value = vector_keyring(&vector).seal(
+            text(&vector, "name"),
+            &vector_header(&vector),
+            text(&vector, "payload").as_bytes(),
+        );
+        assert_eq!(value, text(&vector, "cookie_value"), "{}", vector["title"]);
+    }
+}
+
+/// The other way round: what we seal, the independent implementation opens.
+#[test]
+#[ignore = "needs Python with `cryptography`: make test-reference"]
+fn the_reference_opens_what_we_seal() {
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    for (name, payload) in
+        [("waxseal", "username=foo"), ("__Host-cart", "a=1&b=%C3%86+%26&_flash=x")]
+    {
+        let header = Header { id: Id::random(), ..header() };
+        let output = Command::new(&python)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seal/reference.py"))
+            .args(["open", name, &keyring().seal(name, &header, payload.as_bytes())])
+            .env("SESSION_AUTHENTICATION_KEY", "an authentication key of any length")
+            .env("SESSION_ENCRYPTION_KEY", "0123456789abcdef")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(found["created"], header.created);
+        assert_eq!(found["sealed"], header.sealed);
+        assert_eq!(found["id"], format!("{:032x}", u128::from_be_bytes(header.id.0)));
+        let values: Value = form_urlencoded::parse(payload.as_bytes())
+            .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        assert_eq!(found["values"], values);
+    }
+}
+
+#[test]
+fn every_single_bit_flip_is_refused() {
+    let bytes = BASE64.decode(sealed()).unwrap();
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let refusal = open(&BASE64.encode(flipped)).unwrap_err();
+        match bit {
+            0..8 => assert!(
+                matches!(refusal, Refusal::UnknownVersion(_) | Refusal::OtherVersion(_)),
+                "bit {bit}: {refusal:?}"
+            ),
+            _ => assert_eq!(refusal, Refusal::Forged, "bit {bit}"),
+        }
+    }
+}
+
+#[test]
+fn every_changed_character_is_refused() {
+    let value = sealed();
+    for at in 0..value.len() {
+        for other in ['A', 'B', '-', '_', '=', '+', '/', ' ', '\n', '\u{e9}'] {
+            let changed = format!("{}{other}{}", &value[..at], &value[at + 1..]);
+            if changed != value {
+                assert!(open(&changed).is_err(), "{other:?} at {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_cookies_name_is_refused() {
+    for name in ["waxsea", "waxseal2", "Waxseal", "__Host-waxseal", ""] {
+        let opened = keyring().open(name, &sealed(), Version::Values, LIFETIMES, NOW);
+        assert_eq!(opened.unwrap_err(), Refusal::Forged, "{name}");
+    }
+}
+
+#[test]
+fn two_cookies_cannot_swap_their_values() {
+    let cart = keyring().seal("cart", &header(), b"item=1");
+    assert_eq!(open(&cart).unwrap_err(), Refusal::Forged);
+    let opened = keyring().open("cart", &sealed(), Version::Values, LIFETIMES, NOW);
+    assert_eq!(opened.unwrap_err(), Refusal::Forged);
+}
+
+#[test]
+fn a_name_cannot_borrow_bytes_of_the_header() {
+    // The NUL between name and header keeps `a` + header apart from `a\0...`.
+    let opened = keyring().open("waxseal\0", &sealed(), Version::Values, LIFETIMES, NOW);
+    assert_eq!(opened.unwrap_err(), Refusal::Forged);
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let value = sealed();
+    for length in 0..value.len() {
+        let refusal = open(&value[..length]).unwrap_err();
+        assert!(
+            matches!(refusal, Refusal::NotBase64url | Refusal::TooShort | Refusal::Forged),
+            "{length}: {refusal:?}"
+        );
+    }
+    assert_eq!(open("").unwrap_err(), Refusal::TooShort);
+}
+
+#[test]
+fn anything_appended_is_refused() {
+    for tail in ["A", "AA", "AAA", "AAAA", "=", "==", " ", "\0"] {
+        assert!(open(&format!("{}{tail}", sealed())).is_err(), "{tail:?}");
+    }
+}
+
+#[test]
+fn padding_is_refused() {
+    // 94 bytes are 126 characters, which plain base64 would pad with two.
+    let value = keyring().seal("waxseal", &header(), b"username=food");
+    assert!(open(&value).is_ok());
+    assert_eq!(value.len() % 4, 2);
+    assert_eq!(open(&format!("{value}==")).unwrap_err(), Refusal::NotBase64url);
+    assert_eq!(open(&format!("{value}=")).unwrap_err(), Refusal::NotBase64url);
+}
+
+#[test]
+fn other_spellings_of_the_same_bytes_are_refused() {
+    let value = keyring().seal("waxseal", &header(), b"username=food");
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let last = alphabet.find(value.chars().last().unwrap()).unwrap();
+    for trailing_bits in 1..16 {
+        let other = alphabet.as_bytes()[last ^ trailing_bits] as char;
+        let respelled = format!("{}{other}", &value[..value.len() - 1]);
+        assert_eq!(open(&respelled).unwrap_err(), Refusal::NotBase64url);
+    }
+    let standard = value.replace('-', "+").replace('_', "/");
+    assert_ne!(standard, value, "the sample has neither - nor _: choose another");
+    assert_eq!(open(&standard).unwrap_err(), Refusal::NotBase64url);
+}
+
+#[test]
+fn more_than_4096_characters_are_not_even_decoded() {
+    let longest = "A".repeat(MAX_COOKIE);
+    assert_eq!(open(&longest).unwrap_err(), Refusal::UnknownVersion(0));
+    assert_eq!(open(&format!("{longest}A")).unwrap_err(), Refusal::TooLong(MAX_COOKIE + 1));
+    assert_eq!(open(&"!".repeat(5000)).unwrap_err(), Refusal::TooLong(5000));
+}
+
+#[test]
+fn the_future_is_refused_beyond_a_minute_of_skew() {
+    assert_eq!(refusal_at_age(0, -60), None);
+    assert_eq!(refusal_at_age(-60, -60), None);
+    assert_eq!(refusal_at_age(0, -61), Some(Refusal::Future));
+    assert_eq!(refusal_at_age(0, -i64::from(u32::MAX)), Some(Refusal::Future));
+}
+
+#[test]
+fn a_session_that_began_after_its_seal_is_refused() {
+    assert_eq!(refusal_at_age(9, 10), Some(Refusal::CreatedAfterSealed));
+    assert_eq!(refusal_at_age(10, 10), None);
+}
+
+#[test]
+fn idle_age_is_refused() {
+    assert_eq!(refusal_at_age(3600, 3599), None);
+    assert_eq!(refusal_at_age(3600, 3600), Some(Refusal::Idle));
+}
+
+#[test]
+fn absolute_age_is_refused_however_fresh_the_seal() {
+    assert_eq!(refusal_at_age(24 * 3600 - 1, 0), None);
+    assert_eq!(refusal_at_age(24 * 3600, 0), Some(Refusal::TooOld));
+}
+
+#[test]
+fn times_at_the_ends_of_their_range_are_refused_without_overflow() {
+    for (created, sealed) in [(0, u64::MAX), (u64::MAX, u64::MAX), (u64::MAX, 0), (0, 0)] {
+        let header = Header { created, sealed, ..header() };
+        let value = keyring().seal("waxseal", &header, b"a=1");
+        assert!(open(&value).is_err());
+        for now in [0, u64::MAX] {
+            let _ = keyring().open("waxseal", &value, Version::Values, LIFETIMES, now);
+        }
+    }
+}
+
+#[test]
+fn unknown_versions_are_refused() {
+    let bytes = BASE64.decode(sealed()).unwrap();
+    for version in (0..=255).filter(|version| ![1, 2].contains(version)) {
+        let mut other = bytes.clone();
+        other[0] = version;
+        assert_eq!(open(&BASE64.encode(other)).unwrap_err(), Refusal::UnknownVersion(version));
+    }
+}
+
+#[test]
+fn a_seal_of_the_other_version_is_refused() {
+    let stored = Header { version: Version::Stored, ..header() };
+    let value = keyring().seal("waxseal", &stored, b"stored");
+    assert_eq!(open(&value).unwrap_err(), Refusal::OtherVersion(Version::Stored));
+    let opened = keyring().open("waxseal", &sealed(), Version::Stored, LIFETIMES, NOW);
+    assert_eq!(opened.unwrap_err(), Refusal::OtherVersion(Version::Values));
+}
+
+#[test]
+fn a_stored_seal_carries_its_one_payload_alone() {
+    let stored = Header { version: Version::Stored, ..header() };
+    for payload in [&b"username=foo"[..], b"store", b"stored "] {
+        let value = keyring().seal("waxseal", &stored, payload);
+        let opened = keyring().open("waxseal", &value, Version::Stored, LIFETIMES, NOW);
+        assert_eq!(opened.unwrap_err(), Refusal::Payload);
+    }
+}
+
+#[test]
+fn a_previous_pair_opens_and_never_seals() {
+    let (new, old) = (
+        (b"new authentication", b"new encryption!!"),
+        (b"old authentication", b"old encryption!!"),
+    );
+    let rotated = Keyring::new(new.0, new.1).unwrap().with_previous(old.0, old.1).unwrap();
+    let before = Keyring::new(old.0, old.1).unwrap().seal("waxseal", &header(), b"a=1");
+    let after = rotated.seal("waxseal", &header(), b"a=1");
+    let key = |value| rotated.open("waxseal", value, Version::Values, LIFETIMES, NOW).unwrap().key;
+    assert_eq!((key(&before), key(&after)), (1, 0));
+    assert_eq!(after, Keyring::new(new.0, new.1).unwrap().seal("waxseal", &header(), b"a=1"));
+}
+
+#[test]
+fn changing_one_key_of_the_pair_alone_signs_nobody_out() {
+    let old = Keyring::new(b"the same", b"old encryption!!").unwrap();
+    let value = old.seal("waxseal", &header(), b"a=1");
+    let rotated = Keyring::new(b"the same", b"new encryption!!").unwrap();
+    let refusal = rotated.open("waxseal", &value, Version::Values, LIFETIMES, NOW).unwrap_err();
+    assert_eq!(refusal, Refusal::Undecryptable);
+    let rotated = rotated.with_previous(b"the same", b"old encryption!!").unwrap();
+    let opened = rotated.open("waxseal", &value, Version::Values, LIFETIMES, NOW).unwrap();
+    assert_eq!((opened.key, opened.payload()), (1, &b"a=1"[..]));
+}
+
+#[test]
+fn keys_are_checked_when_the_keyring_is_made() {
+    let error = |authentication: &str, encryption: &str| {
+        Keyring::new(authentication.as_bytes(), encryption.as_bytes()).err()
+    };
+    assert_eq!(error("", "0123456789abcdef"), Some(KeyError::EmptyAuthentication));
+    for length in 0..=80 {
+        let refused = !matches!(length, 16 | 24 | 32..);
+        let expected = refused.then_some(KeyError::EncryptionLength(length));
+        assert_eq!(error("a", &"x".repeat(length)), expected);
+    }
+    assert_eq!(error("0123456789abcdef", "0123456789abcdef"), Some(KeyError::EqualKeys));
+    assert!(matches!(
+        error("<string of any length>", "0123456789abcdef"),
+        Some(KeyError::Placeholder(_))
+    ));
+    assert!(matches!(
+        error("a", "please-CHANGE-ME-now-and-here..."),
+        Some(KeyError::Placeholder(_))
+    ));
+    let again =
+        Keyring::new(b"a", b"0123456789abcdef").unwrap().with_previous(b"a", b"0123456789abcdef");
+    assert_eq!(again.unwrap_err(), KeyError::RepeatedPair);
+}
+
+#[test]
+fn debug_shows_no_key_and_no_payload() {
+    let keyring = Keyring::new(b"visible-auth", b"visible-encrypt!").unwrap();
+    let opened = open(&sealed()).unwrap();
+    for shown in [format!("{keyring:?} {keyring:#?}"), format!("{opened:?}")] {
+        for secret in ["visible", "username", "foo"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_sealed_opens(
+        name in "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}",
+        id: [u8; 16],
+        age in 0..HOUR,
+        life in 0..23 * HOUR,
+        payload in proptest::collection::vec(any::<u8>(), 1..2900),
+        authentication in proptest::collection::vec(any::<u8>(), 1..100),
+        encryption in proptest::collection::vec(any::<u8>(), 32..100),
+    ) {
+        prop_assume!(authentication != encryption);
+        let keyring = Keyring::new(&authentication, &encryption).unwrap();
+        let sealed = NOW - age;
+        let header = Header { version: Version::Values, id: Id(id), created: sealed - life, sealed };
+        let value = keyring.seal(&name, &header, &payload);
+        prop_assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+        let opened = keyring.open(&name, &value, Version::Values, LIFETIMES, NOW).unwrap();
+        prop_assert_eq!(opened.payload(), &payload[..]);
+        prop_assert_eq!(opened.header, header);
+    }
+
+    #[test]
+    fn no_text_opens_or_panics(name in ".{0,20}", value in ".{0,300}") {
+        prop_assert!(keyring().open(&name, &value, Version::Values, LIFETIMES, NOW).is_err());
+    }
+
+    #[test]
+    fn no_bytes_open_or_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(open(&BASE64.encode([&[1], &bytes[..]].concat())).is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! The cookie's name and attributes, by how the visitor came.
+
+use cookie::time::Duration;
+use cookie::{Cookie, SameSite};
+
+use super::Settings;
+
+/// How the visitor came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS, here or at a trusted proxy.
+    Https,
+}
+
+/// When cookies carry `Secure`, and with it the prefix of their name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Secure {
+    /// Where the visitor came by HTTPS.
+    #[default]
+    Auto,
+    /// Always: behind a proxy that does not tell the scheme. Over plain HTTP browsers then drop
+    /// the cookie.
+    Always,
+    /// Never: the session can be read off the wire and planted. For tests on a private network.
+    Never,
+}
+
+/// Makes and names cookies.
+pub(super) struct CookieMaker {
+    bare_name: String,
+    secure_name: String,
+    domain: Option<String>,
+    same_site: SameSite,
+    secure: Secure,
+    partitioned: bool,
+}
+
+impl CookieMaker {
+    /// `settings` have been checked.
+    pub(super) fn new(settings: &Settings) -> CookieMaker {
+        let prefix = if settings.domain.is_some() { "__Secure-" } else { "__Host-" };
+        CookieMaker {
+            bare_name: settings.name.clone(),
+            secure_name: format!("{prefix}{}", settings.name),
+            domain: settings.domain.clone(),
+            same_site: settings.same_site,
+            secure: settings.secure,
+            partitioned: settings.partitioned,
+        }
+    }
+
+    fn is_secure(&self, scheme: Scheme) -> bool {
+        match self.secure {
+            Secure::Auto => scheme == Scheme::Https,
+            Secure::Always => true,
+            Secure::Never => false,
+        }
+    }
+
+    /// The one name that is read and written for visitors who came this way.
+    pub(super) fn name(&self, scheme: Scheme) -> &str {
+        if self.is_secure(scheme) { &self.secure_name } else { &self.bare_name }
+    }
+
+    /// A cookie that lives for `max_age` seconds.
+    pub(super) fn make(&self, scheme: Scheme, value: String, max_age: u64) -> Cookie<'static> {
+        let mut cookie = Cookie::new(self.name(scheme).to_owned(), value);
+        cookie.set_path("/");
+        cookie.set_http_only(true);
+        cookie.set_same_site(self.same_site);
+        cookie.set_max_age(Duration::seconds(i64::try_from(max_age).unwrap_or(i64::MAX)));
+        if self.is_secure(scheme) {
+            cookie.set_secure(true);
+        }
+        if self.partitioned {
+            cookie.set_partitioned(true);
+        }
+        if let Some(domain) = &self.domain {
+            cookie.set_domain(domain.clone());
+        }
+        cookie
+    }
+
+    /// An empty, expired cookie with the same name, path and domain: the browser forgets its own.
+    pub(super) fn removal(&self, scheme: Scheme) -> Cookie<'static> {
+        let mut cookie = self.make(scheme, String::new(), 0);
+        cookie.make_removal();
+        cookie
+    }
+}

@@ -1,0 +1,55 @@
+//! Sessions: what a site remembers of a visitor from one request to the next.
+//!
+//! [`Sessions`] loads a [`Session`] from a `Cookie` header and, when something is due, saves it
+//! into a `Set-Cookie`. The values are sealed into the cookie itself ([`Sessions::sealed`]), or
+//! kept in a [`Store`] under the SHA-256 of an id that the cookie carries ([`Sessions::stored`]).
+//!
+//! ```
+//! use waxseal::seal::Keyring;
+//! use waxseal::session::{Outcome, Scheme, Sessions};
+//!
+//! let sessions = Sessions::sealed(Keyring::new(b"authentication key", b"0123456789abcdef")?);
+//!
+//! // A first visit: no cookie, an empty session.
+//! let mut session = sessions.load("", Scheme::Https)?;
+//! assert_eq!(session.outcome(), Outcome::New);
+//! session.renew(); // at every sign-in
+//! session.insert("username", "foo")?;
+//! let cookie = sessions.save(&mut session)?.expect("a change is due");
+//! assert!(cookie.to_string().starts_with("__Host-waxseal="));
+//!
+//! // The next one brings the cookie back.
+//! let cookies = format!("{}={}; theme=dark", cookie.name(), cookie.value());
+//! let mut session = sessions.load(&cookies, Scheme::Https)?;
+//! assert_eq!(session.get("username"), Some("foo"));
+//! assert!(sessions.save(&mut session)?.is_none(), "nothing changed, nothing is due");
+//!
+//! // Signing out: the copied cookie is dead too.
+//! session.destroy();
+//! assert_eq!(sessions.save(&mut session)?.unwrap().value(), "");
+//! assert_eq!(sessions.load(&cookies, Scheme::Https)?.outcome(), Outcome::Revoked);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod cookie;
+mod memory;
+mod payload;
+mod revoked;
+#[allow(clippy::module_inception)] // the folder is the subject, the file is the type
+mod session;
+mod sessions;
+mod settings;
+mod store;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use cookie::{Scheme, Secure};
+pub use memory::MemoryStore;
+pub use session::{Outcome, ReservedName, Session};
+pub use sessions::{SaveError, Sessions};
+pub use settings::{Settings, SettingsError};
+pub use store::{Change, Committed, Key, Store, StoreError, Values};
+
+pub use ::cookie::{Cookie, SameSite};

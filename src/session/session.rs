@@ -1,0 +1,283 @@
+//! One visitor's session, as a handler sees it.
+
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Scheme;
+use super::clock::from_unix_seconds;
+use super::payload::{flash_name, flash_order};
+use super::store::{Change, Values};
+use crate::seal::Id;
+
+/// A map of strings, in key order, that knows whether it changed.
+///
+/// Names that begin with `_` are Waxseal's own: they can be read, and not written.
+///
+/// See the [module](super) for an example. `Debug` shows names and no value.
+pub struct Session {
+    pub(super) id: Id,
+    /// Unix seconds.
+    pub(super) created: u64,
+    pub(super) values: Values,
+    /// What [`Sessions::load`](super::Sessions::load) found; `None` for a session that is new.
+    pub(super) loaded: Option<Loaded>,
+    pub(super) outcome: Outcome,
+    /// Whether the browser holds a cookie of the name.
+    pub(super) has_cookie: bool,
+    pub(super) scheme: Scheme,
+    /// When it was loaded, in unix seconds.
+    now: u64,
+}
+
+/// A session as it was before this request.
+pub(super) struct Loaded {
+    pub(super) id: Id,
+    /// Unix seconds.
+    pub(super) created: u64,
+    /// When its cookie was made, in unix seconds.
+    pub(super) sealed: u64,
+    /// Whether a previous pair of keys sealed it.
+    pub(super) previous_key: bool,
+    /// Its values; `None` as long as they are the session's own.
+    pub(super) values: Option<Values>,
+}
+
+/// How the loading of a session went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There was no cookie of the name.
+    New,
+    /// Opened with the current keys.
+    Valid,
+    /// Opened with a previous pair of keys; it will be sealed anew.
+    PreviousKey,
+    /// Not a sealed cookie at all.
+    Malformed,
+    /// No key authenticates it.
+    Forged,
+    /// Its idle time or its lifetime has run out.
+    Expired,
+    /// It was signed out, or began before `not_before`, or its record is gone from the store.
+    Revoked,
+}
+
+impl Outcome {
+    /// The outcome as one lower-case word, for logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::New => "new",
+            Outcome::Valid => "valid",
+            Outcome::PreviousKey => "previous_key",
+            Outcome::Malformed => "malformed",
+            Outcome::Forged => "forged",
+            Outcome::Expired => "expired",
+            Outcome::Revoked => "revoked",
+        }
+    }
+}
+
+impl Session {
+    /// An empty session that nothing is known of yet.
+    pub(super) fn new(outcome: Outcome, scheme: Scheme, now: u64) -> Session {
+        Session {
+            id: Id::random(),
+            created: now,
+            values: Values::new(),
+            loaded: None,
+            outcome,
+            has_cookie: outcome != Outcome::New,
+            scheme,
+            now,
+        }
+    }
+
+    /// A session that was opened.
+    pub(super) fn opened(loaded: Loaded, values: Values, scheme: Scheme, now: u64) -> Session {
+        let outcome = if loaded.previous_key { Outcome::PreviousKey } else { Outcome::Valid };
+        Session {
+            id: loaded.id,
+            created: loaded.created,
+            values,
+            loaded: Some(loaded),
+            outcome,
+            has_cookie: true,
+            scheme,
+            now,
+        }
+    }
+
+    /// How loading it went.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Its id: random, new at every sign-in.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// When it began: at its first value, or at the last [`Session::renew`]. Whole seconds.
+    #[must_use]
+    pub fn created(&self) -> SystemTime {
+        from_unix_seconds(self.created)
+    }
+
+    /// The value under `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// The value under `name` as a `T`; `None` where there is none, or where it is no `T`.
+    ///
+    /// ```
+    /// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
+    /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
+    /// # let mut session = sessions.load("", Scheme::Http)?;
+    /// session.insert("items", 3)?;
+    /// assert_eq!(session.parse("items"), Some(3_u32));
+    /// assert_eq!(session.parse::<bool>("items"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn parse<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.get(name)?.parse().ok()
+    }
+
+    /// Names and values, in key order, without Waxseal's own.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values
+            .iter()
+            .filter(|(name, _)| !is_reserved(name))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Sets the value under `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReservedName`] where `name` begins with `_`.
+    pub fn insert(&mut self, name: &str, value: impl ToString) -> Result<(), ReservedName> {
+        if is_reserved(name) {
+            return Err(ReservedName);
+        }
+        self.values_mut().insert(name.to_owned(), value.to_string());
+        Ok(())
+    }
+
+    /// Removes and returns the value under `name`. Waxseal's own stay.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        if is_reserved(name) || !self.values.contains_key(name) {
+            return None;
+        }
+        self.values_mut().remove(name)
+    }
+
+    /// Removes everything, waiting flashes too.
+    pub fn clear(&mut self) {
+        self.values_mut().clear();
+    }
+
+    /// Leaves a message that the next page shows once.
+    pub fn flash(&mut self, message: impl Into<String>) {
+        // Named by the clock: of two requests at once, neither takes the other's name.
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
+        let youngest = self.values.keys().filter_map(|name| flash_order(name)).max();
+        let after_youngest = youngest.map_or(0, |order| order.saturating_add(1));
+        let order = u64::try_from(clock).unwrap_or(u64::MAX).max(after_youngest);
+        self.values_mut().insert(flash_name(order), message.into());
+    }
+
+    /// Removes and returns the waiting messages, oldest first.
+    pub fn take_flashes(&mut self) -> Vec<String> {
+        let names: Vec<String> =
+            self.values.keys().filter(|name| flash_order(name).is_some()).cloned().collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let values = self.values_mut();
+        names.iter().filter_map(|name| values.remove(name)).collect()
+    }
+
+    /// Makes a new session of it, with a new id, begun now; the values stay. The old id is revoked
+    /// when the session is saved.
+    ///
+    /// Call it at every sign-in, once the password was found right: a cookie that somebody planted
+    /// before (session fixation) is then worth nothing.
+    pub fn renew(&mut self) {
+        self.id = Id::random();
+        self.created = self.now;
+    }
+
+    /// Ends it: the values are gone, and when it is saved, the browser's cookie is removed and the
+    /// id revoked, so that a copy of the cookie is dead too.
+    ///
+    /// What is put in afterwards (a flash, say) begins a new session.
+    pub fn destroy(&mut self) {
+        self.clear();
+        self.renew();
+    }
+
+    /// Whether its values differ from what was loaded.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        match &self.loaded {
+            Some(loaded) => loaded.values.as_ref().is_some_and(|before| *before != self.values),
+            None => !self.values.is_empty(),
+        }
+    }
+
+    /// Whether its id is another than the one that was loaded.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.loaded.as_ref().is_some_and(|loaded| loaded.id != self.id)
+    }
+
+    /// What a store needs to be told.
+    pub(super) fn change(&self) -> Change {
+        match &self.loaded {
+            Some(loaded) if loaded.id == self.id => {
+                Change::between(loaded.values.as_ref().unwrap_or(&self.values), &self.values)
+            }
+            _ => Change::New(self.values.clone()),
+        }
+    }
+
+    /// The values to write to; what was loaded is kept aside at the first call.
+    fn values_mut(&mut self) -> &mut Values {
+        if let Some(loaded) = &mut self.loaded {
+            loaded.values.get_or_insert_with(|| self.values.clone());
+        }
+        &mut self.values
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("outcome", &self.outcome)
+            .field("names", &self.values.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    name.starts_with('_')
+}
+
+/// Names that begin with `_` are Waxseal's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReservedName;
+
+impl fmt::Display for ReservedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names of values that begin with _ are reserved")
+    }
+}
+
+impl Error for ReservedName {}

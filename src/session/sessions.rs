@@ -1,0 +1,320 @@
+//! Loading sessions from a `Cookie` header, saving them into a `Set-Cookie`.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use cookie::Cookie;
+use log::info;
+
+use super::clock::{from_unix_seconds, unix_seconds};
+use super::cookie::CookieMaker;
+use super::revoked::Revoked;
+use super::session::{Loaded, Outcome, Session};
+use super::store::{Committed, Key, Store, StoreError, Values};
+use super::{Clock, Scheme, Settings, SettingsError, SystemClock, payload};
+use crate::seal::{
+    CLOCK_SKEW, Header, Keyring, MAX_COOKIE, Opened, Refusal, STORED_PAYLOAD, Version,
+};
+
+/// Cookies of one name that are looked at: a stray one planted beside the visitor's own must not
+/// sign anyone out, and a thousand of them must not cost anything.
+const MAX_CANDIDATES: usize = 4;
+
+/// All sessions under one cookie name.
+///
+/// A site may have several, each with a name and settings of its own; a cookie sealed under one
+/// name opens under no other, even with the same keys.
+///
+/// See the [module](super) for an example.
+pub struct Sessions {
+    keyring: Arc<Keyring>,
+    place: Place,
+    settings: Settings,
+    cookies: CookieMaker,
+    clock: Arc<dyn Clock>,
+}
+
+/// Where the values are.
+enum Place {
+    Cookie(Revoked),
+    Store(Box<dyn Store>),
+}
+
+impl Sessions {
+    /// Sessions that are sealed, values and all, into their cookie.
+    ///
+    /// Signing out revokes a session's id in the memory of this process, until it restarts; other
+    /// processes do not learn of it. A change of keys or [`Settings::not_before`] reach further,
+    /// and so does a store.
+    #[must_use]
+    pub fn sealed(keyring: impl Into<Arc<Keyring>>) -> Sessions {
+        Sessions::new(keyring.into(), Place::Cookie(Revoked::default()))
+    }
+
+    /// Sessions whose cookie carries only their sealed id; the values are in `store`, which is
+    /// asked only for ids whose seal opened.
+    #[must_use]
+    pub fn stored(keyring: impl Into<Arc<Keyring>>, store: impl Store + 'static) -> Sessions {
+        Sessions::new(keyring.into(), Place::Store(Box::new(store)))
+    }
+
+    fn new(keyring: Arc<Keyring>, place: Place) -> Sessions {
+        let settings = Settings::default();
+        let cookies = CookieMaker::new(&settings);
+        Sessions { keyring, place, settings, cookies, clock: Arc::new(SystemClock) }
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] where they cannot work.
+    pub fn with(self, settings: Settings) -> Result<Sessions, SettingsError> {
+        settings.check()?;
+        Ok(Sessions { cookies: CookieMaker::new(&settings), settings, ..self })
+    }
+
+    /// The same by another clock, for tests.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Sessions {
+        Sessions { clock, ..self }
+    }
+
+    /// The session of a visitor who sent this `Cookie` header (empty where there was none; several
+    /// lines are joined by `; `).
+    ///
+    /// Of up to four cookies of the name, the first that opens is the session. Where none does,
+    /// the session is empty and its [`outcome`](Session::outcome) says why.
+    ///
+    /// # Errors
+    ///
+    /// Never for what the visitor sent: only [`StoreError`], where the store cannot be reached.
+    pub fn load(&self, cookie_header: &str, scheme: Scheme) -> Result<Session, StoreError> {
+        let now = unix_seconds(self.clock.now());
+        let name = self.cookies.name(scheme);
+        let mut outcome = Outcome::New;
+        for value in values_of(cookie_header, name).take(MAX_CANDIDATES) {
+            match self.open(name, value, now) {
+                Ok(opened) => match self.find(opened)? {
+                    Ok((loaded, values)) => {
+                        return Ok(Session::opened(loaded, values, scheme, now));
+                    }
+                    Err(revoked) => outcome = first(outcome, revoked),
+                },
+                Err(refusal) => {
+                    info!(cookie = name, reason:% = refusal; "cookie refused");
+                    outcome = first(outcome, refusal.into());
+                }
+            }
+        }
+        Ok(Session::new(outcome, scheme, now))
+    }
+
+    /// What is due: a cookie to set, or to remove, or `None`.
+    ///
+    /// Due are: a change; a cookie that did not open, to be cleared; a session opened with a
+    /// previous key, to be sealed anew; a quarter of the idle time gone. An answer that sets a
+    /// cookie must not be kept by any cache.
+    ///
+    /// A session that was signed out since it was loaded is not saved: the slow request's change is
+    /// dropped, the sign-out stands.
+    ///
+    /// # Errors
+    ///
+    /// [`SaveError`]; nothing was changed then.
+    pub fn save(&self, session: &mut Session) -> Result<Option<Cookie<'static>>, SaveError> {
+        let now = unix_seconds(self.clock.now());
+        if !session.values.is_empty() && !self.is_due(session, now) {
+            return Ok(None);
+        }
+        if session.values.is_empty() {
+            return self.end(session, now);
+        }
+        let cookie = self.seal(session, now)?;
+        if self.commit(session, now)? == Committed::Gone {
+            return Ok(None);
+        }
+        self.revoke_renewed(session, now)?;
+        session.loaded = Some(Loaded {
+            id: session.id,
+            created: session.created,
+            sealed: now,
+            previous_key: false,
+            values: None,
+        });
+        session.has_cookie = true;
+        Ok(Some(cookie))
+    }
+
+    fn open(&self, name: &str, value: &str, now: u64) -> Result<Opened, Refusal> {
+        let version = match self.place {
+            Place::Cookie(_) => Version::Values,
+            Place::Store(_) => Version::Stored,
+        };
+        self.keyring.open(name, value, version, self.settings.lifetimes, now)
+    }
+
+    /// The session behind a cookie that opened, or why there is none.
+    fn find(&self, opened: Opened) -> Result<Result<(Loaded, Values), Outcome>, StoreError> {
+        let Header { id, created, sealed, .. } = opened.header;
+        let too_early = |not_before| created < unix_seconds(not_before);
+        if self.settings.not_before.is_some_and(too_early) {
+            return Ok(Err(Outcome::Revoked));
+        }
+        let values = match &self.place {
+            Place::Cookie(revoked) if revoked.contains(id) => None,
+            Place::Cookie(_) => Some(payload::decode(opened.payload())),
+            Place::Store(store) => store.find(&Key::of(id))?,
+        };
+        let loaded = Loaded { id, created, sealed, previous_key: opened.key > 0, values: None };
+        Ok(values.map(|values| (loaded, values)).ok_or(Outcome::Revoked))
+    }
+
+    /// Whether a session with values needs a new cookie.
+    fn is_due(&self, session: &Session, now: u64) -> bool {
+        let Some(loaded) = &session.loaded else { return true };
+        let idle = self.settings.lifetimes.idle.as_secs();
+        session.is_renewed()
+            || session.is_changed()
+            || loaded.previous_key
+            || now.saturating_sub(loaded.sealed) >= idle.div_ceil(4)
+    }
+
+    /// Saves a session without values: it has no record and no cookie.
+    fn end(&self, session: &mut Session, now: u64) -> Result<Option<Cookie<'static>>, SaveError> {
+        match (&self.place, &session.loaded) {
+            (Place::Store(store), Some(loaded)) => store.delete(&Key::of(loaded.id))?,
+            _ => self.revoke_renewed(session, now)?,
+        }
+        session.loaded = None;
+        let had_cookie = std::mem::take(&mut session.has_cookie);
+        Ok(had_cookie.then(|| self.cookies.removal(session.scheme)))
+    }
+
+    fn seal(&self, session: &Session, now: u64) -> Result<Cookie<'static>, SaveError> {
+        let (version, payload) = match self.place {
+            Place::Cookie(_) => (Version::Values, payload::encode(&session.values).into_bytes()),
+            Place::Store(_) => (Version::Stored, STORED_PAYLOAD.to_vec()),
+        };
+        let header = Header { version, id: session.id, created: session.created, sealed: now };
+        let name = self.cookies.name(session.scheme);
+        let value = self.keyring.seal(name, &header, &payload);
+        let size = name.len() + value.len();
+        if size > MAX_COOKIE {
+            return Err(SaveError::SessionTooLarge { size, limit: MAX_COOKIE });
+        }
+        let max_age = self.expires(session, now).saturating_sub(now);
+        Ok(self.cookies.make(session.scheme, value, max_age))
+    }
+
+    /// When a session saved now ends unless it is saved again, in unix seconds.
+    fn expires(&self, session: &Session, now: u64) -> u64 {
+        let lifetimes = self.settings.lifetimes;
+        let idle = now.saturating_add(lifetimes.idle.as_secs());
+        idle.min(session.created.saturating_add(lifetimes.absolute.as_secs()))
+    }
+
+    fn commit(&self, session: &Session, now: u64) -> Result<Committed, StoreError> {
+        match &self.place {
+            Place::Cookie(revoked) if revoked.contains(session.id) => Ok(Committed::Gone),
+            Place::Cookie(_) => Ok(Committed::Done),
+            Place::Store(store) => {
+                let expires = from_unix_seconds(self.expires(session, now));
+                store.commit(&Key::of(session.id), &session.change(), expires)
+            }
+        }
+    }
+
+    /// Revokes the id that a renewed session had before.
+    fn revoke_renewed(&self, session: &Session, now: u64) -> Result<(), StoreError> {
+        let Some(old) = session.loaded.as_ref().filter(|_| session.is_renewed()) else {
+            return Ok(());
+        };
+        match &self.place {
+            Place::Cookie(revoked) => {
+                let lifetime = self.settings.lifetimes.absolute.as_secs();
+                let end = old.created.saturating_add(lifetime).saturating_add(CLOCK_SKEW);
+                revoked.insert(old.id, end, now);
+                Ok(())
+            }
+            Place::Store(store) => store.delete(&Key::of(old.id)),
+        }
+    }
+}
+
+/// The outcome of several cookies, none of which opened, is the first one's.
+fn first(earlier: Outcome, later: Outcome) -> Outcome {
+    if earlier == Outcome::New { later } else { earlier }
+}
+
+/// The values of all cookies called `name`; what is no cookie is passed over.
+fn values_of<'h>(cookie_header: &'h str, name: &str) -> impl Iterator<Item = &'h str> {
+    Cookie::split_parse(cookie_header)
+        .flatten()
+        .filter(move |cookie| cookie.name_raw() == Some(name))
+        .filter_map(|cookie| cookie.value_raw())
+}
+
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Outcome {
+        match refusal {
+            Refusal::Forged | Refusal::Undecryptable => Outcome::Forged,
+            Refusal::Idle | Refusal::TooOld => Outcome::Expired,
+            _ => Outcome::Malformed,
+        }
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("keyring", &self.keyring)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a session could not be saved.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// More than a browser, or the store, would keep.
+    SessionTooLarge {
+        /// The size in bytes: in a cookie, its name and value together.
+        size: usize,
+        /// What is allowed, in bytes.
+        limit: usize,
+    },
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for SaveError {
+    fn from(error: StoreError) -> SaveError {
+        match error {
+            StoreError::TooLarge { size, limit } => SaveError::SessionTooLarge { size, limit },
+            other => SaveError::Store(other),
+        }
+    }
+}
+
+impl fmt::Display for SaveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SaveError::SessionTooLarge { size, limit } => {
+                write!(f, "the session would take {size} bytes; {limit} are allowed")
+            }
+            SaveError::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for SaveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            SaveError::SessionTooLarge { .. } => None,
+            SaveError::Store(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! How sessions are to be: names, lifetimes, attributes.
+
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use cookie::SameSite;
+
+use super::Secure;
+use crate::seal::Lifetimes;
+
+/// Settings of [`Sessions`](super::Sessions). The defaults are safe; a field says where a change
+/// adds a risk.
+///
+/// ```
+/// use std::time::Duration;
+/// use waxseal::seal::{Keyring, Lifetimes};
+/// use waxseal::session::{Sessions, Settings};
+///
+/// let hour = Duration::from_secs(3600);
+/// let keyring = Keyring::new(b"authentication key", b"0123456789abcdef")?;
+/// let sessions = Sessions::sealed(keyring).with(Settings {
+///     name: "cart".to_owned(),
+///     lifetimes: Lifetimes { idle: hour, absolute: 12 * hour },
+///     ..Settings::default()
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The cookie's name, without the prefix that it gets over HTTPS. Default: `waxseal`.
+    pub name: String,
+    /// How long a session lives. Default: 7 days idle, 30 days in all.
+    pub lifetimes: Lifetimes,
+    /// Sessions that began before this are revoked, everywhere and across restarts. Default: none.
+    pub not_before: Option<SystemTime>,
+    /// Which requests from other sites carry the cookie. `None` lets every site's requests carry
+    /// it, needs [`Secure::Always`], and leaves the cross-site check as the only protection.
+    /// Default: `Lax`.
+    pub same_site: SameSite,
+    /// The cookie goes to this host and all below it. Whoever controls one of these can then plant
+    /// and read it. Default: only the host that set it.
+    pub domain: Option<String>,
+    /// When the cookie is `Secure`. Default: where the visitor came by HTTPS.
+    pub secure: Secure,
+    /// A jar of its own under each top-level site that embeds this one; needs [`Secure::Always`].
+    /// Default: no.
+    pub partitioned: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            name: "waxseal".to_owned(),
+            lifetimes: Lifetimes::default(),
+            not_before: None,
+            same_site: SameSite::Lax,
+            domain: None,
+            secure: Secure::Auto,
+            partitioned: false,
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`], the first that is found.
+    ///
+    /// ```
+    /// use waxseal::session::{SameSite, Settings, SettingsError};
+    ///
+    /// let settings = Settings { same_site: SameSite::None, ..Settings::default() };
+    /// assert_eq!(settings.check(), Err(SettingsError::SameSiteNoneNeedsSecure));
+    /// ```
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let prefixed = |prefix: &str| {
+            self.name.get(..prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(prefix))
+        };
+        if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
+            return Err(SettingsError::Name);
+        }
+        if prefixed("__Host-") || prefixed("__Secure-") {
+            return Err(SettingsError::Prefix);
+        }
+        if self.domain.as_deref().is_some_and(|domain| !is_domain(domain)) {
+            return Err(SettingsError::Domain);
+        }
+        let second = Duration::from_secs(1);
+        if self.lifetimes.idle < second || self.lifetimes.absolute < second {
+            return Err(SettingsError::Lifetime);
+        }
+        if self.same_site == SameSite::None && self.secure != Secure::Always {
+            return Err(SettingsError::SameSiteNoneNeedsSecure);
+        }
+        if self.partitioned && self.secure != Secure::Always {
+            return Err(SettingsError::PartitionedNeedsSecure);
+        }
+        Ok(())
+    }
+}
+
+/// A byte of a token (RFC 9110, section 5.6.2), of which cookie names are made.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// A host name: labels of letters, digits and inner hyphens (RFC 1123, section 2.1), no leading dot.
+fn is_domain(domain: &str) -> bool {
+    domain.len() <= 253
+        && domain.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+}
+
+/// Why [`Settings`] cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The name is empty or has a character that cookie names may not have.
+    Name,
+    /// The name brings its own `__Host-` or `__Secure-`.
+    Prefix,
+    /// The domain is no host name.
+    Domain,
+    /// A lifetime is shorter than a second.
+    Lifetime,
+    /// Browsers drop a cookie with `SameSite=None` that is not always `Secure`.
+    SameSiteNoneNeedsSecure,
+    /// Browsers drop a `Partitioned` cookie that is not always `Secure`.
+    PartitionedNeedsSecure,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SettingsError::Name => {
+                "a cookie's name is made of letters, digits and !#$%&'*+-.^_`|~ alone"
+            }
+            SettingsError::Prefix => {
+                "the prefixes __Host- and __Secure- are added where they are right; leave them out"
+            }
+            SettingsError::Domain => "a cookie's domain is a host name, without a leading dot",
+            SettingsError::Lifetime => "a session lives for a second at least",
+            SettingsError::SameSiteNoneNeedsSecure => {
+                "browsers drop a SameSite=None cookie unless it is always Secure"
+            }
+            SettingsError::PartitionedNeedsSecure => {
+                "browsers drop a Partitioned cookie unless it is always Secure"
+            }
+        })
+    }
+}
+
+impl Error for SettingsError {}

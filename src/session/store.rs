@@ -1,0 +1,168 @@
+//! What a store of sessions must do.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use crate::seal::Id;
+
+/// A session's values, in key order. Names that begin with `_` are Waxseal's own; each waiting
+/// flash is one of them.
+pub type Values = BTreeMap<String, String>;
+
+/// Keeps the values of sessions for [`Sessions::stored`](super::Sessions::stored).
+///
+/// Every implementation passes the suite in `session::conformance` (Cargo feature `conformance`);
+/// [`MemoryStore`](super::MemoryStore) is the worked example. A call may block; a store that cannot
+/// be reached says so with an error in bounded time, and never by pretending that a session is
+/// not there.
+pub trait Store: Send + Sync {
+    /// The values under `key`. `Ok(None)` where there is no record, where it was deleted, and where
+    /// it has expired.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where it cannot be told.
+    fn find(&self, key: &Key) -> Result<Option<Values>, StoreError>;
+
+    /// Applies `change`, and lets the record live until `expires`.
+    ///
+    /// An update sends what changed, never the whole map: two requests that change different names
+    /// at once both keep their change. [`Committed::Gone`], and nothing is written, where an update
+    /// finds no record because it was deleted or has expired: a slow request revives nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where it is not known to be done, [`StoreError::TooLarge`] where
+    /// the store's limit does not allow it; then nothing was changed.
+    fn commit(
+        &self,
+        key: &Key,
+        change: &Change,
+        expires: SystemTime,
+    ) -> Result<Committed, StoreError>;
+
+    /// Deletes the record under `key`. That there is none is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where it is not known to be done.
+    fn delete(&self, key: &Key) -> Result<(), StoreError>;
+}
+
+/// What a record is kept under: the SHA-256 of a session's id, so that who reads the store cannot
+/// make a cookie of it.
+///
+/// ```
+/// use waxseal::seal::Id;
+/// use waxseal::session::Key;
+///
+/// let key = Key::of(Id([0; 16]));
+/// assert!(key.to_string().starts_with("374708fff7719dd5"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// The key of the session with this id.
+    #[must_use]
+    pub fn of(id: Id) -> Key {
+        Key(Sha256::digest(id.0).into())
+    }
+
+    /// Its 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Key {
+    /// 64 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What a commit sends.
+///
+/// `Debug` shows the names alone: the values are the visitor's.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A session that was not in the store before, whole.
+    New(Values),
+    /// What changed since [`Store::find`]: `Some` is a new value, `None` a name that is no more.
+    /// Empty where only the expiry moves.
+    Update(BTreeMap<String, Option<String>>),
+}
+
+impl Change {
+    /// The update that makes `after` of `before`.
+    pub(super) fn between(before: &Values, after: &Values) -> Change {
+        let removed = before.keys().filter(|name| !after.contains_key(*name));
+        let set = after.iter().filter(|&(name, value)| before.get(name) != Some(value));
+        Change::Update(
+            removed
+                .map(|name| (name.clone(), None))
+                .chain(set.map(|(name, value)| (name.clone(), Some(value.clone()))))
+                .collect(),
+        )
+    }
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::New(values) => f.debug_tuple("New").field(&values.keys()).finish(),
+            Change::Update(changes) => f.debug_tuple("Update").field(&changes.keys()).finish(),
+        }
+    }
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Committed {
+    /// The change is in the store.
+    Done,
+    /// The record was deleted, or has expired, since it was found. Nothing was written.
+    Gone,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It cannot be reached, or failed: the answer to the visitor is 503.
+    Unavailable(Box<dyn Error + Send + Sync>),
+    /// The session is larger than the store allows.
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// What is allowed, in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Unavailable(cause) => write!(f, "the session store failed: {cause}"),
+            StoreError::TooLarge { size, limit } => {
+                write!(f, "the session has {size} bytes; the store takes {limit}")
+            }
+        }
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            StoreError::Unavailable(cause) => Some(&**cause),
+            StoreError::TooLarge { .. } => None,
+        }
+    }
+}

@@ -249,11 +249,17 @@ fn first(earlier: Outcome, later: Outcome) -> Outcome {
 }
 
 /// The values of all cookies called `name`; what is no cookie is passed over.
+///
+/// Around name and value, spaces and tabs are trimmed as browsers do it, and no other space:
+/// [`Cookie::parse`] trims all of Unicode's, so that `\u{2000}__Host-…`, which has no prefix to a
+/// browser and may be set by any subdomain, would count as the prefixed name.
 fn values_of<'h>(cookie_header: &'h str, name: &str) -> impl Iterator<Item = &'h str> {
-    Cookie::split_parse(cookie_header)
-        .flatten()
-        .filter(move |cookie| cookie.name_raw() == Some(name))
-        .filter_map(|cookie| cookie.value_raw())
+    let trim = |text: &'h str| text.trim_matches([' ', '\t']);
+    cookie_header
+        .split(';')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(move |&(found, _)| trim(found) == name)
+        .map(move |(_, value)| trim(value))
 }
 
 impl From<Refusal> for Outcome {

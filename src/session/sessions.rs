@@ -124,7 +124,9 @@ impl Sessions {
     ///
     /// [`SaveError`]; nothing was changed then.
     pub fn save(&self, session: &mut Session) -> Result<Option<Cookie<'static>>, SaveError> {
-        let now = unix_seconds(self.clock.now());
+        // Another process, whose clock is ahead, may have begun the session in our future; a seal
+        // older than its session would not open.
+        let now = unix_seconds(self.clock.now()).max(session.created);
         if !session.values.is_empty() && !self.is_due(session, now) {
             return Ok(None);
         }

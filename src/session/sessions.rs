@@ -189,7 +189,10 @@ impl Sessions {
             (Place::Store(store), Some(loaded)) => store.delete(&Key::of(loaded.id))?,
             _ => self.revoke_renewed(session, now)?,
         }
-        session.loaded = None;
+        if session.loaded.take().is_some() {
+            // Under the old id, what is put in from here on would revive what was just deleted.
+            session.renew();
+        }
         let had_cookie = std::mem::take(&mut session.has_cookie);
         Ok(had_cookie.then(|| self.cookies.removal(session.scheme)))
     }

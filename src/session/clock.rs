@@ -57,7 +57,9 @@ pub(super) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The time at `seconds` after 1970, as far as the platform can tell times.
+/// The time at `seconds` after 1970; the year 9999 for what lies beyond, which not every platform,
+/// and hardly a store, can tell.
 pub(super) fn from_unix_seconds(seconds: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH)
+    const END_OF_9999: u64 = 253_402_300_799;
+    UNIX_EPOCH + Duration::from_secs(seconds.min(END_OF_9999))
 }

@@ -34,7 +34,7 @@ pub struct MemoryStore {
 struct Records {
     by_key: HashMap<Key, Record>,
     /// Expired records are swept when there are this many, which is twice what the last sweep
-    /// left: the cost a commit is constant, and expired records never outnumber the living.
+    /// left: the cost a commit is constant, and so many are the most that are ever kept.
     sweep_at: usize,
 }
 

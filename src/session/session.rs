@@ -53,7 +53,8 @@ pub enum Outcome {
     Valid,
     /// Opened with a previous pair of keys; it will be sealed anew.
     PreviousKey,
-    /// Not a sealed cookie at all.
+    /// Not a sealed cookie at all, or a genuine one that cannot be used here: its values are in a
+    /// store and there is none, or the other way round; or it comes from the future.
     Malformed,
     /// No key authenticates it.
     Forged,
@@ -178,7 +179,8 @@ impl Session {
         self.values_mut().remove(name)
     }
 
-    /// Removes everything, waiting flashes too.
+    /// Removes everything, waiting flashes too. To sign someone out, [`destroy`](Session::destroy)
+    /// it: of a sealed session that is merely cleared, a copied cookie still opens.
     pub fn clear(&mut self) {
         self.values_mut().clear();
     }

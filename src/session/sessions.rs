@@ -122,7 +122,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SaveError`]; nothing was changed then.
+    /// [`SaveError`]. Where the session is too large, nothing was changed; where the store failed, it
+    /// may have done its part. Either way the session can be saved again.
     pub fn save(&self, session: &mut Session) -> Result<Option<Cookie<'static>>, SaveError> {
         // Another process, whose clock is ahead, may have begun the session in our future; a seal
         // older than its session would not open.

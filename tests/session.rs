@@ -1,0 +1,13 @@
+//! Sessions as an application sees them: one test for each thing that they promise.
+
+mod session {
+    mod cookies;
+    mod lifetimes;
+    mod loading;
+    mod places;
+    mod properties;
+    mod saving;
+    mod sign_out;
+    mod support;
+    mod values;
+}

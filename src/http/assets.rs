@@ -1,0 +1,113 @@
+//! Files that are part of the program: embedded in release builds, read from disk in debug builds.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode_str;
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::{Error, Request, Response};
+
+/// How long a browser may use a file without asking. A page is asked for each time: it is what
+/// names the others.
+const MAX_AGE: &str = "public, max-age=3600";
+/// Bytes of the content's SHA-256 that make an entity tag.
+const ETAG_BYTES: usize = 16;
+
+/// The file at `path` (percent-encoded, relative to the folder of `E`), or 304 where the visitor
+/// has it already.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] for whatever is no file of the folder, however the path is written.
+///
+/// ```no_run
+/// use waxseal::http::{Error, Request, Response, assets};
+///
+/// #[derive(rust_embed::RustEmbed)]
+/// #[folder = "static/"]
+/// struct Static;
+///
+/// fn stylesheet(_: &(), request: &mut Request<'_>) -> Result<Response, Error> {
+///     assets::serve::<Static>(request, "style.css")
+/// }
+/// ```
+pub fn serve<E: RustEmbed>(request: &Request<'_>, path: &str) -> Result<Response, Error> {
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| Error::NotFound)?;
+    if !is_inside(&path) {
+        return Err(Error::NotFound);
+    }
+    let file = E::get(&path).ok_or(Error::NotFound)?;
+    let etag = entity_tag(&file);
+    let known = request.headers("If-None-Match").any(|tags| names(tags, &etag));
+    let content_type = content_type(&file);
+    let caching = if content_type.starts_with("text/html") { "no-cache" } else { MAX_AGE };
+    let response =
+        if known { Response::empty(304) } else { Response::new(200, content_type, file.data) };
+    Ok(response.with_header("Cache-Control", caching).with_header("ETag", etag))
+}
+
+/// Whether each part of `path` is a plain name: nothing that climbs, hides or has another meaning
+/// on some platform.
+fn is_inside(path: &str) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', ':', '\0'])
+    };
+    path.split('/').all(plain)
+}
+
+fn entity_tag(file: &EmbeddedFile) -> String {
+    let hash = file.metadata.sha256_hash();
+    format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..ETAG_BYTES]))
+}
+
+/// Whether a list of entity tags names this one, by weak comparison (RFC 9110, section 13.1.2).
+fn names(tags: &str, etag: &str) -> bool {
+    tags.split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+fn content_type(file: &EmbeddedFile) -> String {
+    let media_type = file.metadata.mimetype();
+    let charset = if media_type.starts_with("text/") { "; charset=utf-8" } else { "" };
+    format!("{media_type}{charset}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_are_inside() {
+        for inside in ["login.html", "a/b.css", "a..b", "ü.txt"] {
+            assert!(is_inside(inside), "{inside}");
+        }
+        for outside in [
+            "",
+            "/",
+            "/etc/passwd",
+            "../Cargo.toml",
+            "a/../b",
+            "a/./b",
+            "a//b",
+            "a/",
+            ".env",
+            "a/.git",
+            "..\\Cargo.toml",
+            "C:\\x",
+            "a\0b",
+        ] {
+            assert!(!is_inside(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn entity_tags_compare_weakly() {
+        for tags in ["\"x\"", "W/\"x\"", "\"y\", \"x\"", "*", "\"y\",W/\"x\""] {
+            assert!(names(tags, "\"x\""), "{tags}");
+        }
+        for tags in ["", "x", "\"xx\"", "\"y\"", "w/\"x\""] {
+            assert!(!names(tags, "\"x\""), "{tags}");
+        }
+    }
+}

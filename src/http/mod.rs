@@ -1,0 +1,23 @@
+//! The thin layer over tiny_http: what came, what goes back, and which function answers.
+//!
+//! Knows nothing of sessions and nothing of pages.
+
+pub mod assets;
+mod cross_site;
+mod date;
+mod error;
+mod form;
+mod proxies;
+mod request;
+mod response;
+mod router;
+
+pub use cross_site::refuse_cross_site;
+pub use error::Error;
+pub use form::{Form, FormError};
+pub use proxies::TrustedProxies;
+pub use request::Request;
+pub use response::Response;
+pub use router::{Handler, Route, Router};
+
+pub use tiny_http::Method;

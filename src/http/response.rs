@@ -1,0 +1,210 @@
+//! What goes back: every header ours, head and body in one buffer.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use cookie::Cookie;
+use tiny_http::{Method, StatusCode};
+
+use super::date::write_date;
+
+/// An answer.
+///
+/// ```
+/// use waxseal::http::Response;
+///
+/// let response = Response::html(200, "<p>Hello").with_header("Cache-Control", "no-store");
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(response.header("cache-control"), Some("no-store"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Response {
+    status: u16,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
+    body: Cow<'static, [u8]>,
+}
+
+impl Response {
+    /// Room for the headers of an ordinary answer.
+    const HEADERS: usize = 12;
+
+    /// An answer with a body of this content type.
+    #[must_use]
+    pub fn new(
+        status: u16,
+        content_type: impl Into<Cow<'static, str>>,
+        body: impl Into<Cow<'static, [u8]>>,
+    ) -> Response {
+        let mut headers = Vec::with_capacity(Response::HEADERS);
+        headers.push(("Content-Type", content_type.into()));
+        Response { status, headers, body: body.into() }
+    }
+
+    /// An answer without a body.
+    #[must_use]
+    pub fn empty(status: u16) -> Response {
+        let headers = Vec::with_capacity(Response::HEADERS);
+        Response { status, headers, body: Cow::Borrowed(&[]) }
+    }
+
+    /// A page.
+    #[must_use]
+    pub fn html(status: u16, page: impl Into<Cow<'static, str>>) -> Response {
+        Response::new(status, "text/html; charset=utf-8", into_bytes(page.into()))
+    }
+
+    /// Plain text.
+    #[must_use]
+    pub fn text(status: u16, text: impl Into<Cow<'static, str>>) -> Response {
+        Response::new(status, "text/plain; charset=utf-8", into_bytes(text.into()))
+    }
+
+    /// A redirect with this status to `location`.
+    #[must_use]
+    pub fn redirect(status: u16, location: impl Into<Cow<'static, str>>) -> Response {
+        Response::empty(status).with_header("Location", location)
+    }
+
+    /// Adds a header line.
+    #[must_use]
+    pub fn with_header(
+        mut self,
+        name: &'static str,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Response {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sets a cookie, and with it `Cache-Control: no-store`: no cache may hand one visitor's cookie
+    /// to another.
+    #[must_use]
+    pub fn with_cookie(mut self, cookie: &Cookie<'_>) -> Response {
+        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Cache-Control"));
+        self.with_header("Cache-Control", "no-store").with_header("Set-Cookie", cookie.to_string())
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The value of its first header line with this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| &**value)
+    }
+
+    /// Its body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Head and body as they go over the wire in answer to a request with `method`.
+    #[must_use]
+    pub fn render(&self, method: &Method) -> Vec<u8> {
+        let headers: usize =
+            self.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let mut out = Vec::with_capacity(128 + headers + self.body.len());
+        let reason = StatusCode(self.status).default_reason_phrase();
+        out.extend_from_slice(b"HTTP/1.1 ");
+        write_decimal(&mut out, usize::from(self.status));
+        write_line(&mut out, &[" ", reason]);
+        out.extend_from_slice(b"Date: ");
+        write_date(&mut out);
+        out.extend_from_slice(b"\r\n");
+        for (name, value) in &self.headers {
+            write_header(&mut out, name, value);
+        }
+        // RFC 9110, section 8.6: neither a 204 nor (for want of the representation) a 304 has one.
+        if !matches!(self.status, 204 | 304) {
+            out.extend_from_slice(b"Content-Length: ");
+            write_decimal(&mut out, self.body.len());
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        if *method != Method::Head && !matches!(self.status, 204 | 304) {
+            out.extend_from_slice(&self.body);
+        }
+        out
+    }
+}
+
+fn into_bytes(text: Cow<'static, str>) -> Cow<'static, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+fn write_line(out: &mut Vec<u8>, parts: &[&str]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A control byte in a value would end the line early (RFC 9110, section 5.5): it becomes a space.
+fn write_header(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend(value.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_decimal(out: &mut Vec<u8>, number: usize) {
+    // Writing to a Vec does not fail.
+    let _ = write!(out, "{number}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(response: &Response, method: &Method) -> String {
+        String::from_utf8(response.render(method)).unwrap()
+    }
+
+    #[test]
+    fn head_and_body_are_one_buffer() {
+        let text = rendered(&Response::text(200, "ok"), &Method::Get);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let lines: Vec<&str> = head.split("\r\n").collect();
+        assert_eq!(lines[0], "HTTP/1.1 200 OK");
+        assert!(lines[1].starts_with("Date: ") && lines[1].ends_with(" GMT"), "{}", lines[1]);
+        assert_eq!(lines[2..], ["Content-Type: text/plain; charset=utf-8", "Content-Length: 2"]);
+        assert_eq!(body, "ok");
+    }
+
+    #[test]
+    fn an_answer_to_head_has_the_length_and_not_the_body() {
+        let text = rendered(&Response::text(200, "ok"), &Method::Head);
+        assert!(text.ends_with("Content-Length: 2\r\n\r\n"), "{text}");
+    }
+
+    #[test]
+    fn not_modified_has_neither_length_nor_body() {
+        for status in [204, 304] {
+            let text = rendered(&Response::empty(status), &Method::Get);
+            assert!(!text.contains("Content-Length"), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_value_can_begin_another_line() {
+        let response = Response::redirect(303, "/\r\nSet-Cookie: a=b\n\0c".to_owned());
+        let text = rendered(&response, &Method::Get);
+        assert!(text.contains("Location: /  Set-Cookie: a=b  c\r\n"), "{text}");
+    }
+
+    #[test]
+    fn setting_a_cookie_forbids_caching() {
+        let response = Response::text(200, "ok").with_header("Cache-Control", "max-age=60");
+        let response = response.with_cookie(&Cookie::new("a", "b"));
+        assert_eq!(response.header("Cache-Control"), Some("no-store"));
+        assert_eq!(response.header("Set-Cookie"), Some("a=b"));
+    }
+}

@@ -1,1 +1,138 @@
-fn main() {}
+//! The `waxseal` binary: its command line.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod app;
+mod config;
+mod logfmt;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use lexopt::prelude::*;
+use log::{info, warn};
+use waxseal::server;
+use waxseal::session::Sessions;
+
+use app::App;
+use config::Config;
+
+const HELP: &str = "\
+Waxseal keeps people signed in: sealed sessions, one binary, no async runtime.
+
+Usage: waxseal [COMMAND]
+
+Commands:
+  serve   answer requests on $PORT (the default)
+  keygen  print a fresh pair of keys, for a .env file or `heroku config:set`
+
+Options:
+  -h, --help     print this
+  -V, --version  print the version
+
+`serve` is configured by environment variables; the README has the table.
+";
+
+/// A mistake of the operator's: in the environment, or on the command line.
+const EXIT_USAGE: u8 = 2;
+
+enum Command {
+    Serve,
+    Keygen,
+    Help,
+    Version,
+}
+
+fn main() -> ExitCode {
+    let outcome = match command(lexopt::Parser::from_env()) {
+        Ok(Command::Serve) => return serve(),
+        Ok(Command::Keygen) => keygen(),
+        Ok(Command::Help) => print(HELP),
+        Ok(Command::Version) => print(concat!("waxseal ", env!("CARGO_PKG_VERSION"), "\n")),
+        Err(error) => {
+            eprintln!("waxseal: {error}; `waxseal --help` lists the commands");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    exit_code(outcome)
+}
+
+fn command(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let mut command = None;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
+            Value(name) if command.is_none() => {
+                command = Some(match name.to_str() {
+                    Some("serve") => Command::Serve,
+                    Some("keygen") => Command::Keygen,
+                    _ => return Err(format!("there is no command {name:?}").into()),
+                });
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(command.unwrap_or(Command::Serve))
+}
+
+fn serve() -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    logfmt::init(&config.log_filter);
+    exit_code(run(config))
+}
+
+fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    let listener = server::listen(config.host, config.port)
+        .map_err(|error| format!("cannot listen on port {}: {error}", config.port))?;
+    let port = listener.local_addr()?.port();
+    let sessions = Sessions::sealed(config.keyring).with(config.settings)?;
+    let app = App::new(sessions, config.https_only);
+    warn!("no users are configured: anybody can sign in as foo with the password secret");
+    info!(port, workers = config.workers, version = env!("CARGO_PKG_VERSION"); "listening");
+    server::serve(
+        server::Config {
+            listener,
+            workers: config.workers,
+            trusted_proxies: config.trusted_proxies,
+        },
+        move |request| app.answer(request),
+    )?;
+    info!("stopped");
+    Ok(())
+}
+
+fn keygen() -> Result<(), Box<dyn Error>> {
+    let key = || -> Result<String, Box<dyn Error>> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| format!("the system gives no random numbers: {error}"))?;
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    };
+    print(&format!("SESSION_AUTHENTICATION_KEY={}\nSESSION_ENCRYPTION_KEY={}\n", key()?, key()?))
+}
+
+fn print(text: &str) -> Result<(), Box<dyn Error>> {
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+fn exit_code(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("waxseal: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

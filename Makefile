@@ -1,0 +1,40 @@
+PORT ?= 5000
+PYTHON ?= python3
+REFERENCE := target/reference
+
+.PHONY: run test test-reference check bench
+
+run: .env
+	cargo build --bin waxseal
+	@echo
+	@echo "  Waxseal: http://localhost:$(PORT)"
+	@echo "  Sign in as foo with the password secret; stop with Ctrl-C."
+	@echo
+	@set -a && . ./.env && PORT=$(PORT) exec ./target/debug/waxseal
+
+# Fresh keys, readable by their owner alone; an .env that is there is left as it is.
+.env:
+	cargo build --bin waxseal
+	@umask 077 && ./target/debug/waxseal keygen > .env.new && mv .env.new .env
+	@echo "Wrote fresh keys to .env"
+
+test:
+	cargo test --all-features
+
+# The seal against an independent implementation, in Python.
+test-reference: $(REFERENCE)/installed
+	PYTHON=$(REFERENCE)/bin/python cargo test --test seal -- --ignored
+
+$(REFERENCE)/installed:
+	$(PYTHON) -m venv $(REFERENCE)
+	$(REFERENCE)/bin/pip install --quiet 'cryptography>=42'
+	touch $@
+
+check:
+	cargo fmt --check
+	cargo clippy --all-targets --all-features -- -D warnings
+	cargo clippy --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features
+
+bench:
+	cargo bench --bench seal

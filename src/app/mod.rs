@@ -1,0 +1,145 @@
+//! The pages: what they share, and the one table of routes.
+
+mod home;
+mod login;
+mod logout;
+mod page;
+mod users;
+
+use std::time::Instant;
+
+use log::{debug, error};
+use rust_embed::RustEmbed;
+use waxseal::http::{Error, Method, Request, Response, Route, Router, assets, refuse_cross_site};
+use waxseal::session::{SaveError, Scheme, Session, Sessions};
+
+/// Largest form that any route takes, in bytes.
+const FORM_LIMIT: usize = 8 * 1024;
+/// Where people sign in.
+const LOGIN_PAGE: &str = "/public/login.html";
+/// The name of the session's value that says who is signed in.
+const USERNAME: &str = "username";
+/// What is served without TLS even where HTTPS is a must: a probe comes from inside.
+const HEALTH: &str = "/healthz";
+
+/// Every page is plain HTML with one stylesheet: nothing else may load, and nobody may frame it.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// A year, this host alone.
+const STRICT_TRANSPORT_SECURITY: &str = "max-age=31536000";
+
+static ROUTES: Router<App> = Router::new(&[
+    Route::get("/", home::show),
+    Route::get("/login", login::redirect),
+    Route::post("/login", login::sign_in),
+    Route::get("/logout", logout::ask_or_sign_out),
+    Route::post("/logout", logout::sign_out),
+    Route::get("/public/*", public),
+    Route::get("/favicon.ico", |_, request| assets::serve::<Static>(request, "favicon.ico")),
+    Route::get(HEALTH, health),
+]);
+
+#[derive(RustEmbed)]
+#[folder = "static/"]
+struct Static;
+
+/// What all pages share.
+pub struct App {
+    sessions: Sessions,
+    https_only: bool,
+}
+
+impl App {
+    pub fn new(sessions: Sessions, https_only: bool) -> App {
+        App { sessions, https_only }
+    }
+
+    /// The answer to `request`.
+    pub fn answer(&self, request: &mut Request<'_>) -> Response {
+        let began = Instant::now();
+        let response = self.route(request).unwrap_or_else(|error| page::error(&error));
+        debug!(
+            method:% = request.method(), path = request.path(), status = response.status(),
+            micros = began.elapsed().as_micros(), request_id = request.id();
+            "request"
+        );
+        with_security_headers(response, request.is_https())
+    }
+
+    fn route(&self, request: &mut Request<'_>) -> Result<Response, Error> {
+        if self.https_only && !request.is_https() && request.path() != HEALTH {
+            return to_https(request);
+        }
+        refuse_cross_site(request)?;
+        ROUTES.dispatch(self, request)
+    }
+
+    /// The visitor's session.
+    fn session(&self, request: &Request<'_>) -> Result<Session, Error> {
+        let scheme = if request.is_https() { Scheme::Https } else { Scheme::Http };
+        self.sessions.load(&request.cookies(), scheme).map_err(|error| {
+            error!(error:% = error, request_id = request.id(); "a session could not be loaded");
+            Error::Unavailable
+        })
+    }
+
+    /// `response`, with the cookie that saving `session` makes due.
+    fn save(
+        &self,
+        request: &Request<'_>,
+        session: &mut Session,
+        response: Response,
+    ) -> Result<Response, Error> {
+        match self.sessions.save(session) {
+            Ok(Some(cookie)) => Ok(response.with_cookie(&cookie)),
+            Ok(None) => Ok(response),
+            Err(error) => {
+                error!(error:% = error, request_id = request.id(); "a session could not be saved");
+                Err(match error {
+                    SaveError::Store(_) => Error::Unavailable,
+                    _ => Error::Internal,
+                })
+            }
+        }
+    }
+}
+
+fn public(_: &App, request: &mut Request<'_>) -> Result<Response, Error> {
+    let path = request.path().strip_prefix("/public/").ok_or(Error::NotFound)?;
+    assets::serve::<Static>(request, path)
+}
+
+fn health(_: &App, _: &mut Request<'_>) -> Result<Response, Error> {
+    Ok(Response::text(200, "ok").with_header("Cache-Control", "no-store"))
+}
+
+/// The same address over HTTPS; only GET and HEAD, since a form that came in the clear was read by
+/// whoever listened, and must not seem to have worked.
+fn to_https(request: &Request<'_>) -> Result<Response, Error> {
+    let host = request.header("Host").filter(|host| is_host(host));
+    match (request.method(), host) {
+        (Method::Get | Method::Head, Some(host)) => {
+            Ok(Response::redirect(308, format!("https://{host}{}", request.target())))
+        }
+        _ => Err(Error::InsecureTransport),
+    }
+}
+
+/// Whether a `Host` is a name or address, and a port where there is one: nothing that would make
+/// another address of the redirect.
+fn is_host(host: &str) -> bool {
+    !host.is_empty()
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
+}
+
+fn with_security_headers(response: Response, is_https: bool) -> Response {
+    let response = response
+        .with_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        .with_header("X-Content-Type-Options", "nosniff")
+        .with_header("Referrer-Policy", "same-origin");
+    if is_https {
+        response.with_header("Strict-Transport-Security", STRICT_TRANSPORT_SECURITY)
+    } else {
+        response
+    }
+}

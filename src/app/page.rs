@@ -1,0 +1,110 @@
+//! What the pages that we write look like; `static/style.css` gives them their face.
+
+use std::fmt::{Display, Write};
+
+use html_escape::encode_safe;
+use waxseal::http::{Error, Response};
+
+/// A whole page around `main`, which is HTML already.
+fn frame(title: &str, main: impl Display) -> String {
+    format!(
+        r#"<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title} – Waxseal</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="/favicon.ico" sizes="48x48">
+<link rel="icon" href="/public/icon.svg" sizes="any" type="image/svg+xml">
+<link rel="stylesheet" href="/public/style.css">
+</head>
+<body>
+<header>
+<a class="brand" href="/"><img src="/public/icon.svg" alt="" width="80" height="80">Waxseal</a>
+</header>
+<main>
+{main}
+</main>
+</body>
+</html>
+"#
+    )
+}
+
+/// The home page of somebody who is signed in.
+pub(super) fn home(username: &str, flashes: &[String]) -> String {
+    let main = format!(
+        r#"<h1>Hello {}</h1>
+{}<form method="post" action="/logout">
+<button class="quiet" type="submit">Logout</button>
+</form>"#,
+        encode_safe(username),
+        flash_list(flashes)
+    );
+    frame("Home", main)
+}
+
+/// `role="status"` stands on an element around the list, whose own role it would take away.
+fn flash_list(flashes: &[String]) -> String {
+    if flashes.is_empty() {
+        return String::new();
+    }
+    let items = flashes.iter().fold(String::new(), |mut items, flash| {
+        // Writing to a String does not fail.
+        let _ = writeln!(items, "<li>{}</li>", encode_safe(flash));
+        items
+    });
+    format!("<div role=\"status\">\n<ul class=\"flashes\">\n{items}</ul>\n</div>\n")
+}
+
+/// The page that asks whether to sign out.
+pub(super) fn sign_out() -> String {
+    let main = r#"<h1>Sign out?</h1>
+<p>This ends your session in this browser.</p>
+<form method="post" action="/logout">
+<button type="submit">Sign out</button>
+</form>
+<a class="way" href="/">Stay signed in</a>"#;
+    frame("Sign out", main)
+}
+
+/// The page for an error.
+pub(super) fn error(error: &Error) -> Response {
+    let heading = match error.status() {
+        403 => "Not allowed",
+        404 => "Not found",
+        405 => "Not possible here",
+        413 => "Too large",
+        503 => "Back in a moment",
+        500.. => "Something went wrong",
+        _ => "Not understood",
+    };
+    let main = format!(
+        r#"<h1>{heading}</h1>
+<p>{error}</p>
+<a class="way" href="/">Back to the home page</a>"#
+    );
+    let page = Response::html(error.status(), frame(heading, main));
+    error.with_headers(page.with_header("Cache-Control", "no-store"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_flashes_are_escaped() {
+        let page = home("<script>alert('x')</script>", &["a & \"b\"".to_owned()]);
+        assert!(page.contains("Hello &lt;script&gt;alert(&#x27;x&#x27;)&lt;&#x2F;script&gt;"));
+        assert!(page.contains("<li>a &amp; &quot;b&quot;</li>"));
+        assert!(!page.contains("<script"));
+    }
+
+    #[test]
+    fn flashes_stand_in_their_order_and_not_at_all_where_there_are_none() {
+        let two = home("foo", &["first".to_owned(), "second".to_owned()]);
+        assert!(two.contains("<li>first</li>\n<li>second</li>"));
+        assert!(!home("foo", &[]).contains("role=\"status\""));
+    }
+}

@@ -1,0 +1,352 @@
+//! The environment, checked whole at start: everything that is wrong is told at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use waxseal::http::TrustedProxies;
+use waxseal::seal::{KeyError, KeyKind, Keyring, Lifetimes, looks_weak};
+use waxseal::session::{SameSite, Secure, Settings, SettingsError};
+
+const AUTHENTICATION_KEY: &str = "SESSION_AUTHENTICATION_KEY";
+const ENCRYPTION_KEY: &str = "SESSION_ENCRYPTION_KEY";
+const PREVIOUS: &str = "_PREVIOUS";
+const FRESH_KEYS: &str = "`waxseal keygen` prints a fresh pair";
+const DEFAULT_WORKERS: usize = 8;
+/// More threads than a small dyno has room for help nobody.
+const WORKERS: RangeInclusive<usize> = 1..=128;
+const PROXIES: RangeInclusive<usize> = 0..=16;
+
+/// Everything that can be configured.
+#[derive(Debug)]
+pub struct Config {
+    /// `HOST`: the one address to listen on; none is all.
+    pub host: Option<IpAddr>,
+    /// `PORT`; 0 is a free one.
+    pub port: u16,
+    /// The keys and the previous keys.
+    pub keyring: Keyring,
+    /// `SESSION_…` and `SECURE_COOKIES`.
+    pub settings: Settings,
+    /// `HTTPS_ONLY`.
+    pub https_only: bool,
+    /// `TRUSTED_PROXIES`.
+    pub trusted_proxies: TrustedProxies,
+    /// `WORKER_THREADS`.
+    pub workers: usize,
+    /// `RUST_LOG`.
+    pub log_filter: String,
+    /// What works, and should be looked at all the same.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the environment of this process.
+    pub fn from_env() -> Result<Config, Faults> {
+        Config::from_vars(env::vars_os(), SystemTime::now())
+    }
+
+    fn from_vars(
+        vars: impl IntoIterator<Item = (OsString, OsString)>,
+        now: SystemTime,
+    ) -> Result<Config, Faults> {
+        let vars = vars
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .collect();
+        Reader { vars, faults: Vec::new(), warnings: Vec::new() }.config(now)
+    }
+}
+
+/// Reads variables, and collects what is wrong with them.
+struct Reader {
+    vars: BTreeMap<String, OsString>,
+    faults: Vec<Fault>,
+    warnings: Vec<String>,
+}
+
+impl Reader {
+    fn config(mut self, now: SystemTime) -> Result<Config, Faults> {
+        let on_dyno = self.vars.contains_key("DYNO");
+        let port = self.port();
+        let host = self.parsed("HOST", "Give one IP address, or leave it out for all interfaces.");
+        let keyring = self.keyring();
+        let settings = self.settings(now);
+        let https_only = self.switch("HTTPS_ONLY", on_dyno);
+        let proxies = self.number("TRUSTED_PROXIES", usize::from(on_dyno), PROXIES);
+        let workers = self.number("WORKER_THREADS", DEFAULT_WORKERS, WORKERS);
+        let log_filter = self.log_filter();
+        self.check_https(https_only, proxies, settings.secure);
+        match (port, keyring) {
+            (Some(port), Some(keyring)) if self.faults.is_empty() => Ok(Config {
+                host,
+                port,
+                keyring,
+                settings,
+                https_only,
+                trusted_proxies: TrustedProxies(proxies),
+                workers,
+                log_filter,
+                warnings: self.warnings,
+            }),
+            _ => Err(Faults(self.faults)),
+        }
+    }
+
+    fn fault(&mut self, variable: &str, found: impl Into<String>, remedy: impl Into<String>) {
+        let (found, remedy) = (found.into(), remedy.into());
+        self.faults.push(Fault { variable: variable.to_owned(), found, remedy });
+    }
+
+    /// The text of a variable; one that is set to nothing counts as not set.
+    fn text(&mut self, name: &str) -> Option<String> {
+        let value = self.vars.get(name).filter(|value| !value.is_empty())?;
+        let text = value.to_str().map(str::to_owned);
+        if text.is_none() {
+            self.fault(name, "is not UTF-8", "Write it in plain text.");
+        }
+        text
+    }
+
+    /// A variable that something makes a `T` of.
+    fn read<T>(
+        &mut self,
+        name: &str,
+        remedy: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        let value = parse(&text);
+        if value.is_none() {
+            self.fault(name, format!("is {text:?}"), remedy);
+        }
+        value
+    }
+
+    fn parsed<T: FromStr>(&mut self, name: &str, remedy: &str) -> Option<T> {
+        self.read(name, remedy, |text| text.parse().ok())
+    }
+
+    fn number(&mut self, name: &str, default: usize, range: RangeInclusive<usize>) -> usize {
+        let remedy = format!("Give a whole number from {} to {}.", range.start(), range.end());
+        let number = |text: &str| text.parse().ok().filter(|number| range.contains(number));
+        self.read(name, &remedy, number).unwrap_or(default)
+    }
+
+    fn switch(&mut self, name: &str, default: bool) -> bool {
+        let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "1" | "true" | "on" | "yes" => Some(true),
+            "0" | "false" | "off" | "no" => Some(false),
+            _ => None,
+        };
+        self.read(name, "Give 1 or 0.", parse).unwrap_or(default)
+    }
+
+    fn duration(&mut self, name: &str, default: Duration) -> Duration {
+        let remedy = "Give a time of a second or more with its unit: 30m, 12h, 7d.";
+        let parse = |text: &str| {
+            humantime::parse_duration(text).ok().filter(|time| *time >= Duration::from_secs(1))
+        };
+        self.read(name, remedy, parse).unwrap_or(default)
+    }
+
+    fn port(&mut self) -> Option<u16> {
+        let remedy = "Set it to the port to listen on: 5000, say.";
+        if self.vars.get("PORT").is_none_or(|port| port.is_empty()) {
+            self.fault("PORT", "is not set", remedy);
+        }
+        self.parsed("PORT", remedy)
+    }
+
+    fn settings(&mut self, now: SystemTime) -> Settings {
+        let defaults = Settings::default();
+        let settings = Settings {
+            name: self.text("SESSION_COOKIE_NAME").unwrap_or(defaults.name),
+            lifetimes: Lifetimes {
+                idle: self.duration("SESSION_IDLE_TIMEOUT", defaults.lifetimes.idle),
+                absolute: self.duration("SESSION_LIFETIME", defaults.lifetimes.absolute),
+            },
+            not_before: self.not_before(now),
+            same_site: self
+                .read("SESSION_SAME_SITE", "Give lax, strict or none.", same_site)
+                .unwrap_or(defaults.same_site),
+            domain: self.text("SESSION_DOMAIN"),
+            secure: self
+                .read("SECURE_COOKIES", "Give auto, always or never.", secure)
+                .unwrap_or(defaults.secure),
+            partitioned: defaults.partitioned,
+        };
+        if let Err(error) = settings.check() {
+            self.settings_fault(error);
+        }
+        settings
+    }
+
+    fn settings_fault(&mut self, error: SettingsError) {
+        let (variable, remedy) = match error {
+            SettingsError::SameSiteNoneNeedsSecure => (
+                "SESSION_SAME_SITE",
+                "Set SECURE_COOKIES=always beside it, or choose lax or strict.",
+            ),
+            SettingsError::Domain => {
+                ("SESSION_DOMAIN", "Give a host name such as example.com, or leave it out.")
+            }
+            _ => ("SESSION_COOKIE_NAME", "Choose a name such as waxseal, or leave it out."),
+        };
+        self.fault(variable, format!("cannot work: {error}"), remedy);
+    }
+
+    fn not_before(&mut self, now: SystemTime) -> Option<SystemTime> {
+        let name = "SESSION_NOT_BEFORE";
+        let remedy = "Give a time in UTC: 2026-01-31T18:30:00Z.";
+        let time = self.read(name, remedy, |text| humantime::parse_rfc3339_weak(text).ok())?;
+        if time > now {
+            self.fault(name, "lies in the future: nobody could sign in until then", remedy);
+        }
+        Some(time)
+    }
+
+    fn log_filter(&mut self) -> String {
+        let remedy = "Give a level (error, warn, info, debug, trace) or module=level, with commas.";
+        let check = |text: &str| {
+            env_filter::Builder::new().try_parse(text).is_ok().then(|| text.to_owned())
+        };
+        self.read("RUST_LOG", remedy, check).unwrap_or_else(|| "info".to_owned())
+    }
+
+    fn check_https(&mut self, https_only: bool, proxies: usize, secure: Secure) {
+        if https_only && proxies == 0 {
+            self.fault(
+                "HTTPS_ONLY",
+                "is on, and TRUSTED_PROXIES is 0: no visitor would ever count as coming by HTTPS",
+                "Set TRUSTED_PROXIES to the number of proxies before this server, or HTTPS_ONLY=0.",
+            );
+        }
+        if https_only && secure == Secure::Never {
+            self.fault(
+                "SECURE_COOKIES",
+                "is never, and HTTPS_ONLY is on",
+                "Leave SECURE_COOKIES out, or set HTTPS_ONLY=0.",
+            );
+        }
+    }
+
+    fn keyring(&mut self) -> Option<Keyring> {
+        let current = self.pair("");
+        let previous = self.previous_suffixes();
+        let mut keyring = match current {
+            Some((authentication, encryption)) => {
+                let made = Keyring::new(&authentication, &encryption);
+                made.map_err(|error| self.key_fault("", error)).ok()
+            }
+            None => None,
+        };
+        for suffix in previous {
+            let Some((authentication, encryption)) = self.pair(&suffix) else { continue };
+            // Without a current pair the previous ones are checked all the same.
+            let made = match keyring.take() {
+                Some(keyring) => keyring.with_previous(&authentication, &encryption),
+                None => Keyring::new(&authentication, &encryption),
+            };
+            keyring = made.map_err(|error| self.key_fault(&suffix, error)).ok();
+        }
+        keyring
+    }
+
+    /// The suffixes of previous pairs of which one half at least is set, youngest first.
+    fn previous_suffixes(&self) -> Vec<String> {
+        let number = |name: &str| {
+            let key = [AUTHENTICATION_KEY, ENCRYPTION_KEY];
+            let suffix = key.iter().find_map(|key| name.strip_prefix(key))?;
+            match suffix.strip_prefix(PREVIOUS)? {
+                "" => Some(1),
+                rest => rest.strip_prefix('_')?.parse::<u32>().ok().filter(|&number| number > 1),
+            }
+        };
+        let numbers: BTreeSet<u32> = self.vars.keys().filter_map(|name| number(name)).collect();
+        let suffix = |number| match number {
+            1 => PREVIOUS.to_owned(),
+            number => format!("{PREVIOUS}_{number}"),
+        };
+        numbers.into_iter().map(suffix).collect()
+    }
+
+    /// Both keys of a pair, as bytes; where it is no pair, a fault. A previous pair may be missing.
+    fn pair(&mut self, suffix: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+        let names = [format!("{AUTHENTICATION_KEY}{suffix}"), format!("{ENCRYPTION_KEY}{suffix}")];
+        let [authentication, encryption] = names.each_ref().map(|name| {
+            let value = self.vars.get(name).filter(|value| !value.is_empty());
+            value.map(|value| value.as_encoded_bytes().to_vec())
+        });
+        for (name, key) in names.iter().zip([&authentication, &encryption]) {
+            match key {
+                Some(key) if looks_weak(key) => self.warnings.push(format!(
+                    "{name} has fewer than 8 different bytes: it is easy to guess; {FRESH_KEYS}"
+                )),
+                Some(_) => {}
+                None if authentication.is_none() && encryption.is_none() && !suffix.is_empty() => {}
+                None => self.fault(name, "is not set", format!("Set it: {FRESH_KEYS}.")),
+            }
+        }
+        authentication.zip(encryption)
+    }
+
+    fn key_fault(&mut self, suffix: &str, error: KeyError) {
+        let key = match error {
+            KeyError::EmptyAuthentication | KeyError::Placeholder(KeyKind::Authentication) => {
+                AUTHENTICATION_KEY
+            }
+            _ => ENCRYPTION_KEY,
+        };
+        let remedy = match error {
+            KeyError::RepeatedPair => "Leave one of the two out.".to_owned(),
+            _ => format!("Set another: {FRESH_KEYS}."),
+        };
+        self.fault(&format!("{key}{suffix}"), format!("cannot be used: {error}"), remedy);
+    }
+}
+
+fn same_site(text: &str) -> Option<SameSite> {
+    match text.to_ascii_lowercase().as_str() {
+        "lax" => Some(SameSite::Lax),
+        "strict" => Some(SameSite::Strict),
+        "none" => Some(SameSite::None),
+        _ => None,
+    }
+}
+
+fn secure(text: &str) -> Option<Secure> {
+    match text.to_ascii_lowercase().as_str() {
+        "auto" => Some(Secure::Auto),
+        "always" => Some(Secure::Always),
+        "never" => Some(Secure::Never),
+        _ => None,
+    }
+}
+
+/// What is wrong with one variable. Never holds any part of a key.
+#[derive(Debug, PartialEq, Eq)]
+struct Fault {
+    variable: String,
+    found: String,
+    remedy: String,
+}
+
+/// Everything that is wrong with the environment.
+#[derive(Debug)]
+pub struct Faults(Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("waxseal: the environment cannot be used; nothing was started.\n")?;
+        for Fault { variable, found, remedy } in &self.0 {
+            write!(f, "\n  {variable} {found}.\n      {remedy}")?;
+        }
+        Ok(())
+    }
+}

@@ -89,21 +89,24 @@ impl fmt::Debug for Keyring {
 pub(super) struct Pair {
     /// HMAC-SHA256 with its key already absorbed, to be cloned for each use.
     pub(super) mac: Hmac<Sha256>,
-    pub(super) siv_key: Zeroizing<[u8; SIV_KEY_LEN]>,
+    pub(super) siv_key: Derived<SIV_KEY_LEN>,
 }
+
+/// A derived key. Boxed, so that moving it leaves no copy behind on the stack.
+type Derived<const N: usize> = Box<Zeroizing<[u8; N]>>;
 
 impl Pair {
     fn new(authentication: &[u8], encryption: &[u8]) -> Result<Pair, KeyError> {
         check(authentication, encryption)?;
         let mac_key = derive::<32>(authentication, b"authenticate");
         // RFC 2104 takes keys of any length.
-        let mac = Hmac::new_from_slice(&*mac_key).expect("any length will do");
+        let mac = Hmac::new_from_slice(&**mac_key).expect("any length will do");
         Ok(Pair { mac, siv_key: derive(encryption, b"encrypt") })
     }
 
     /// Whether both keys are the same, in constant time.
     fn is(&self, other: &Pair) -> bool {
-        let fingerprint = |pair: &Pair| pair.mac.clone().chain_update(*pair.siv_key).finalize();
+        let fingerprint = |pair: &Pair| pair.mac.clone().chain_update(**pair.siv_key).finalize();
         fingerprint(self) == fingerprint(other)
     }
 }
@@ -116,10 +119,10 @@ const _: () = {
     wiped_on_drop::<Sha256>();
 };
 
-fn derive<const N: usize>(key: &[u8], info: &[u8]) -> Zeroizing<[u8; N]> {
-    let mut derived = Zeroizing::new([0; N]);
+fn derive<const N: usize>(key: &[u8], info: &[u8]) -> Derived<N> {
+    let mut derived = Box::new(Zeroizing::new([0; N]));
     Hkdf::<Sha256>::new(Some(SALT), key)
-        .expand(info, &mut *derived)
+        .expand(info, &mut **derived)
         // RFC 5869 allows 255 × 32 bytes; ours are 32 and 64.
         .expect("the length is allowed");
     derived

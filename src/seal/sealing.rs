@@ -32,7 +32,7 @@ impl Keyring {
 
         let (context, body) = buffer.split_at_mut(siv_at);
         let (siv, text) = body.split_at_mut(SIV_LEN);
-        let iv = Aes256Siv::new((&*pair.siv_key).into())
+        let iv = Aes256Siv::new((&**pair.siv_key).into())
             .encrypt_inout_detached([&*context], text.into())
             // The one error is more than 126 associated-data strings (RFC 5297); there is one.
             .expect("one associated-data string is allowed");

@@ -159,8 +159,10 @@ fn is_placeholder(key: &[u8]) -> bool {
         "placeholder",
     ];
     let text = String::from_utf8_lossy(key).to_ascii_lowercase();
+    // Random bytes may begin and end with these too, but are not all printable.
     let bracketed = text.starts_with('<') && text.ends_with('>');
-    bracketed || WORDS.iter().any(|word| text.contains(word))
+    let printable = key.iter().all(|byte| (b' '..=b'~').contains(byte));
+    (bracketed && printable) || WORDS.iter().any(|word| text.contains(word))
 }
 
 /// Whether a key has so few distinct bytes (under 8) that it deserves a warning.

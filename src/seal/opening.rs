@@ -111,15 +111,12 @@ impl Sealed {
         let payload_at = self.siv_at() + SIV_LEN;
         self.buffer.truncate(self.tag_at());
         let opened = Opened { header, key, buffer: self.buffer, payload_at };
-        if header_needs_stored(&opened) {
-            return Err(Refusal::Payload);
-        }
-        Ok(opened)
+        let allowed = match opened.header.version {
+            Version::Values => true,
+            Version::Stored => opened.payload() == STORED_PAYLOAD,
+        };
+        if allowed { Ok(opened) } else { Err(Refusal::Payload) }
     }
-}
-
-fn header_needs_stored(opened: &Opened) -> bool {
-    opened.header.version == Version::Stored && opened.payload() != STORED_PAYLOAD
 }
 
 /// What a cookie value held.

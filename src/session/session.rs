@@ -24,7 +24,7 @@ pub struct Session {
     /// What [`Sessions::load`](super::Sessions::load) found; `None` for a session that is new.
     pub(super) loaded: Option<Loaded>,
     pub(super) outcome: Outcome,
-    /// Whether the browser holds a cookie of the name.
+    /// Whether the browser holds a cookie of the name that is to go where there are no values.
     pub(super) has_cookie: bool,
     pub(super) scheme: Scheme,
     /// When it was loaded, in unix seconds.
@@ -89,7 +89,7 @@ impl Session {
             values: Values::new(),
             loaded: None,
             outcome,
-            has_cookie: outcome != Outcome::New,
+            has_cookie: !matches!(outcome, Outcome::New | Outcome::Revoked),
             scheme,
             now,
         }
@@ -209,8 +209,10 @@ impl Session {
     /// Makes a new session of it, with a new id, begun now; the values stay. The old id is revoked
     /// when the session is saved.
     ///
-    /// Call it at every sign-in, once the password was found right: a cookie that somebody planted
-    /// before (session fixation) is then worth nothing.
+    /// Call it at every sign-in, once the password was found right, and nowhere else: a cookie that
+    /// somebody planted before (session fixation) is then worth nothing. Unlike other changes, it
+    /// holds even where the old id was signed out while the request was under way: the password was
+    /// right, and a form that was sent twice signs in twice.
     pub fn renew(&mut self) {
         self.id = Id::random();
         self.created = self.now;

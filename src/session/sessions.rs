@@ -93,21 +93,22 @@ impl Sessions {
     pub fn load(&self, cookie_header: &str, scheme: Scheme) -> Result<Session, StoreError> {
         let now = unix_seconds(self.clock.now());
         let name = self.cookies.name(scheme);
-        let mut outcome = Outcome::New;
+        let mut refused: Option<Refused> = None;
         for value in values_of(cookie_header, name).take(MAX_CANDIDATES) {
             match self.open(name, value, now) {
-                Ok(opened) => match self.find(opened)? {
-                    Ok((loaded, values)) => {
+                Ok(opened) => match self.find(&opened)? {
+                    Some((loaded, values)) => {
                         return Ok(Session::opened(loaded, values, scheme, now));
                     }
-                    Err(revoked) => outcome = first(outcome, revoked),
+                    None => refused = refused.or(Some(Refused::Revoked)),
                 },
-                Err(refusal) => {
-                    info!(cookie = name, reason:% = refusal; "cookie refused");
-                    outcome = first(outcome, refusal.into());
-                }
+                Err(refusal) => refused = refused.or(Some(Refused::Sealed(refusal))),
             }
         }
+        let outcome = refused.map_or(Outcome::New, |refused| {
+            info!(cookie = name, reason:% = refused; "cookie refused");
+            refused.outcome()
+        });
         Ok(Session::new(outcome, scheme, now))
     }
 
@@ -116,6 +117,9 @@ impl Sessions {
     /// Due are: a change; a cookie that did not open, to be cleared; a session opened with a
     /// previous key, to be sealed anew; a quarter of the idle time gone. An answer that sets a
     /// cookie must not be kept by any cache.
+    ///
+    /// A cookie that was revoked is left where it is: it is dead, and while this request was under
+    /// way another may have given the browser its successor, which goes by the same name.
     ///
     /// A session that was signed out since it was loaded is not saved: the slow request's change is
     /// dropped, the sign-out stands.
@@ -158,12 +162,12 @@ impl Sessions {
         self.keyring.open(name, value, version, self.settings.lifetimes, now)
     }
 
-    /// The session behind a cookie that opened, or why there is none.
-    fn find(&self, opened: Opened) -> Result<Result<(Loaded, Values), Outcome>, StoreError> {
+    /// The session behind a cookie that opened; none where it was revoked.
+    fn find(&self, opened: &Opened) -> Result<Option<(Loaded, Values)>, StoreError> {
         let Header { id, created, sealed, .. } = opened.header;
         let too_early = |not_before| created < unix_seconds(not_before);
         if self.settings.not_before.is_some_and(too_early) {
-            return Ok(Err(Outcome::Revoked));
+            return Ok(None);
         }
         let values = match &self.place {
             Place::Cookie(revoked) if revoked.contains(id) => None,
@@ -171,7 +175,7 @@ impl Sessions {
             Place::Store(store) => store.find(&Key::of(id))?,
         };
         let loaded = Loaded { id, created, sealed, previous_key: opened.key > 0, values: None };
-        Ok(values.map(|values| (loaded, values)).ok_or(Outcome::Revoked))
+        Ok(values.map(|values| (loaded, values)))
     }
 
     /// Whether a session with values needs a new cookie.
@@ -249,11 +253,6 @@ impl Sessions {
     }
 }
 
-/// The outcome of several cookies, none of which opened, is the first one's.
-fn first(earlier: Outcome, later: Outcome) -> Outcome {
-    if earlier == Outcome::New { later } else { earlier }
-}
-
 /// The values of all cookies called `name`; what is no cookie is passed over.
 ///
 /// Around name and value, spaces and tabs are trimmed as browsers do it, and no other space:
@@ -268,12 +267,28 @@ fn values_of<'h>(cookie_header: &'h str, name: &str) -> impl Iterator<Item = &'h
         .map(move |(_, value)| trim(value))
 }
 
-impl From<Refusal> for Outcome {
-    fn from(refusal: Refusal) -> Outcome {
-        match refusal {
-            Refusal::Forged | Refusal::Undecryptable => Outcome::Forged,
-            Refusal::Idle | Refusal::TooOld => Outcome::Expired,
-            _ => Outcome::Malformed,
+/// Why a cookie is not the session.
+enum Refused {
+    Sealed(Refusal),
+    Revoked,
+}
+
+impl Refused {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Refused::Revoked => Outcome::Revoked,
+            Refused::Sealed(Refusal::Forged | Refusal::Undecryptable) => Outcome::Forged,
+            Refused::Sealed(Refusal::Idle | Refusal::TooOld) => Outcome::Expired,
+            Refused::Sealed(_) => Outcome::Malformed,
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Sealed(refusal) => refusal.fmt(f),
+            Refused::Revoked => f.write_str("its session was ended before"),
         }
     }
 }
@@ -317,7 +332,7 @@ impl fmt::Display for SaveError {
             SaveError::SessionTooLarge { size, limit } => {
                 write!(f, "the session would take {size} bytes; {limit} are allowed")
             }
-            SaveError::Store(error) => error.fmt(f),
+            SaveError::Store(_) => f.write_str("the session could not be saved"),
         }
     }
 }

@@ -76,13 +76,10 @@ impl Settings {
     /// assert_eq!(settings.check(), Err(SettingsError::SameSiteNoneNeedsSecure));
     /// ```
     pub fn check(&self) -> Result<(), SettingsError> {
-        let prefixed = |prefix: &str| {
-            self.name.get(..prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(prefix))
-        };
         if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
             return Err(SettingsError::Name);
         }
-        if prefixed("__Host-") || prefixed("__Secure-") {
+        if self.name.starts_with("__") {
             return Err(SettingsError::Prefix);
         }
         if self.domain.as_deref().is_some_and(|domain| !is_domain(domain)) {
@@ -124,7 +121,7 @@ fn is_domain(domain: &str) -> bool {
 pub enum SettingsError {
     /// The name is empty or has a character that cookie names may not have.
     Name,
-    /// The name brings its own `__Host-` or `__Secure-`.
+    /// The name begins with `__`, as only the prefixes that browsers know do.
     Prefix,
     /// The domain is no host name.
     Domain,
@@ -143,7 +140,7 @@ impl fmt::Display for SettingsError {
                 "a cookie's name is made of letters, digits and !#$%&'*+-.^_`|~ alone"
             }
             SettingsError::Prefix => {
-                "the prefixes __Host- and __Secure- are added where they are right; leave them out"
+                "names that begin with __ are the browsers' own; the prefixes are added where they are right"
             }
             SettingsError::Domain => "a cookie's domain is a host name, without a leading dot",
             SettingsError::Lifetime => "a session lives for a second at least",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
@@ -51,6 +52,26 @@ pub trait Store: Send + Sync {
     ///
     /// [`StoreError::Unavailable`] where it is not known to be done.
     fn delete(&self, key: &Key) -> Result<(), StoreError>;
+}
+
+/// A shared store is a store: several [`Sessions`](super::Sessions) may keep theirs in one.
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
+        (**self).find(key)
+    }
+
+    fn commit(
+        &self,
+        key: &Key,
+        change: &Change,
+        expires: SystemTime,
+    ) -> Result<Committed, StoreError> {
+        (**self).commit(key, change, expires)
+    }
+
+    fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        (**self).delete(key)
+    }
 }
 
 /// What a record is kept under: the SHA-256 of a session's id, so that who reads the store cannot

@@ -87,6 +87,22 @@ fn a_cookie_that_did_not_open_is_cleared() {
     }
 }
 
+/// A page that is loaded while its visitor signs in brings the old cookie: to clear it would take
+/// the new one away, which goes by the same name.
+#[test]
+fn a_late_request_with_the_old_cookie_does_not_take_the_new_one_away() {
+    for site in Site::both() {
+        let old = site.foo();
+        let mut signing_in = site.load(&old);
+        signing_in.renew();
+        let new = site.saved(&mut signing_in);
+        let mut late = site.load(&old);
+        assert_eq!(late.outcome(), Outcome::Revoked);
+        assert_eq!(site.save(&mut late), None);
+        assert!(site.greets_foo(&new));
+    }
+}
+
 #[test]
 fn a_cookie_that_did_not_open_is_replaced_where_there_is_something_to_say() {
     for site in Site::both() {

@@ -34,6 +34,10 @@ impl Form {
         if body.len() > limit {
             return Err(FormError::TooLarge);
         }
+        // tiny_http ends the body in silence where the connection breaks off.
+        if request.body_length().is_some_and(|length| length != body.len()) {
+            return Err(FormError::Undecodable);
+        }
         Form::parse(&body)
     }
 

@@ -117,9 +117,11 @@ fn health(_: &App, _: &mut Request<'_>) -> Result<Response, Error> {
 /// whoever listened, and must not seem to have worked.
 fn to_https(request: &Request<'_>) -> Result<Response, Error> {
     let host = request.header("Host").filter(|host| is_host(host));
-    match (request.method(), host) {
-        (Method::Get | Method::Head, Some(host)) => {
-            Ok(Response::redirect(308, format!("https://{host}{}", request.target())))
+    // Behind the host, `@other.example/` would lead to another one.
+    let target = Some(request.target()).filter(|target| target.starts_with('/'));
+    match (request.method(), host, target) {
+        (Method::Get | Method::Head, Some(host), Some(target)) => {
+            Ok(Response::redirect(308, format!("https://{host}{target}")))
         }
         _ => Err(Error::InsecureTransport),
     }

@@ -129,20 +129,40 @@ fn derive<const N: usize>(key: &[u8], info: &[u8]) -> Derived<N> {
 }
 
 fn check(authentication: &[u8], encryption: &[u8]) -> Result<(), KeyError> {
-    if authentication.is_empty() {
-        return Err(KeyError::EmptyAuthentication);
-    }
-    if !matches!(encryption.len(), 16 | 24 | 32..) {
-        return Err(KeyError::EncryptionLength(encryption.len()));
-    }
-    if is_placeholder(authentication) {
-        return Err(KeyError::Placeholder(KeyKind::Authentication));
-    }
-    if is_placeholder(encryption) {
-        return Err(KeyError::Placeholder(KeyKind::Encryption));
-    }
+    check_authentication_key(authentication)?;
+    check_encryption_key(encryption)?;
     if authentication == encryption {
         return Err(KeyError::EqualKeys);
+    }
+    Ok(())
+}
+
+/// Checks an authentication key by itself, as [`Keyring::new`] does.
+///
+/// # Errors
+///
+/// [`KeyError::EmptyAuthentication`] or [`KeyError::Placeholder`].
+pub fn check_authentication_key(key: &[u8]) -> Result<(), KeyError> {
+    if key.is_empty() {
+        return Err(KeyError::EmptyAuthentication);
+    }
+    if is_placeholder(key) {
+        return Err(KeyError::Placeholder(KeyKind::Authentication));
+    }
+    Ok(())
+}
+
+/// Checks an encryption key by itself, as [`Keyring::new`] does.
+///
+/// # Errors
+///
+/// [`KeyError::EncryptionLength`] or [`KeyError::Placeholder`].
+pub fn check_encryption_key(key: &[u8]) -> Result<(), KeyError> {
+    if !matches!(key.len(), 16 | 24 | 32..) {
+        return Err(KeyError::EncryptionLength(key.len()));
+    }
+    if is_placeholder(key) {
+        return Err(KeyError::Placeholder(KeyKind::Encryption));
     }
     Ok(())
 }

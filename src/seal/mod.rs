@@ -47,7 +47,9 @@ mod opening;
 mod sealing;
 
 pub use header::{Header, Id, Version};
-pub use keyring::{KeyError, KeyKind, Keyring, looks_weak};
+pub use keyring::{
+    KeyError, KeyKind, Keyring, check_authentication_key, check_encryption_key, looks_weak,
+};
 pub use lifetimes::{CLOCK_SKEW, Lifetimes};
 pub use opening::{Opened, Refusal};
 

@@ -72,7 +72,7 @@ struct Reader {
 
 impl Reader {
     fn config(mut self, now: SystemTime) -> Result<Config, Faults> {
-        let on_dyno = self.vars.contains_key("DYNO");
+        let on_dyno = self.text("DYNO").is_some();
         let port = self.port();
         let host = self.parsed("HOST", "Give one IP address, or leave it out for all interfaces.");
         let keyring = self.keyring();

@@ -259,24 +259,37 @@ impl Reader {
     }
 
     /// The suffixes of previous pairs of which one half at least is set, youngest first.
-    fn previous_suffixes(&self) -> Vec<String> {
-        let number = |name: &str| {
-            let key = [AUTHENTICATION_KEY, ENCRYPTION_KEY];
-            let suffix = key.iter().find_map(|key| name.strip_prefix(key))?;
-            match suffix.strip_prefix(PREVIOUS)? {
-                "" => Some(1),
-                rest => rest.strip_prefix('_')?.parse::<u32>().ok().filter(|&number| number > 1),
-            }
-        };
-        let numbers: BTreeSet<u32> = self.vars.keys().filter_map(|name| number(name)).collect();
-        let suffix = |number| match number {
-            1 => PREVIOUS.to_owned(),
+    fn previous_suffixes(&mut self) -> Vec<String> {
+        let suffix = |number: u32| match number {
+            0 | 1 => PREVIOUS.to_owned(),
             number => format!("{PREVIOUS}_{number}"),
         };
+        let mut numbers = BTreeSet::new();
+        let mut misnamed = Vec::new();
+        for (name, value) in &self.vars {
+            let key = [AUTHENTICATION_KEY, ENCRYPTION_KEY];
+            let Some(found) = key.iter().find_map(|key| name.strip_prefix(key)) else { continue };
+            if value.is_empty() || !found.starts_with(PREVIOUS) {
+                continue;
+            }
+            let digits = found.rsplit_once('_').and_then(|(_, digits)| digits.parse().ok());
+            let number = digits.unwrap_or(1);
+            // A pair that is passed over because of its name would sign everybody out.
+            if found == suffix(number) {
+                numbers.insert(number);
+            } else {
+                misnamed.push(name.clone());
+            }
+        }
+        for name in misnamed {
+            let remedy = "Previous keys end in _PREVIOUS, _PREVIOUS_2, _PREVIOUS_3 and so on.";
+            self.fault(&name, "is no name of a key", remedy);
+        }
         numbers.into_iter().map(suffix).collect()
     }
 
-    /// Both keys of a pair, as bytes; where it is no pair, a fault. A previous pair may be missing.
+    /// Both keys of a pair, as bytes, each of which can be used; else a fault for each that is
+    /// wrong or missing. A previous pair may be missing.
     fn pair(&mut self, suffix: &str) -> Option<(Vec<u8>, Vec<u8>)> {
         let names = [format!("{AUTHENTICATION_KEY}{suffix}"), format!("{ENCRYPTION_KEY}{suffix}")];
         let [authentication, encryption] = names.each_ref().map(|name| {

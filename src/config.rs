@@ -181,24 +181,37 @@ impl Reader {
                 .unwrap_or(defaults.secure),
             partitioned: defaults.partitioned,
         };
-        if let Err(error) = settings.check() {
-            self.settings_fault(error);
-        }
+        self.check_settings(&settings);
         settings
     }
 
-    fn settings_fault(&mut self, error: SettingsError) {
-        let (variable, remedy) = match error {
-            SettingsError::SameSiteNoneNeedsSecure => (
-                "SESSION_SAME_SITE",
-                "Set SECURE_COOKIES=always beside it, or choose lax or strict.",
-            ),
-            SettingsError::Domain => {
-                ("SESSION_DOMAIN", "Give a host name such as example.com, or leave it out.")
-            }
-            _ => ("SESSION_COOKIE_NAME", "Choose a name such as waxseal, or leave it out."),
-        };
-        self.fault(variable, format!("cannot work: {error}"), remedy);
+    /// Checks the settings that can contradict one by one, so that no fault hides another.
+    fn check_settings(&mut self, settings: &Settings) {
+        let name = Settings { name: settings.name.clone(), ..Settings::default() };
+        let domain = Settings { domain: settings.domain.clone(), ..Settings::default() };
+        let Settings { same_site, secure, .. } = *settings;
+        let same_site = Settings { same_site, secure, ..Settings::default() };
+        for part in [name, domain, same_site] {
+            let Err(error) = part.check() else { continue };
+            let (variable, found, remedy) = match error {
+                SettingsError::SameSiteNoneNeedsSecure => (
+                    "SESSION_SAME_SITE",
+                    "none",
+                    "Set SECURE_COOKIES=always beside it, or choose lax or strict.",
+                ),
+                SettingsError::Domain => (
+                    "SESSION_DOMAIN",
+                    part.domain.as_deref().unwrap_or_default(),
+                    "Give a host name such as example.com, or leave it out.",
+                ),
+                _ => (
+                    "SESSION_COOKIE_NAME",
+                    part.name.as_str(),
+                    "Choose a name such as waxseal, or leave it out.",
+                ),
+            };
+            self.fault(variable, format!("is {found:?}: {error}"), remedy);
+        }
     }
 
     fn not_before(&mut self, now: SystemTime) -> Option<SystemTime> {

@@ -10,7 +10,10 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use waxseal::http::TrustedProxies;
-use waxseal::seal::{KeyError, KeyKind, Keyring, Lifetimes, looks_weak};
+use waxseal::seal::{
+    KeyError, KeyKind, Keyring, Lifetimes, check_authentication_key, check_encryption_key,
+    looks_weak,
+};
 use waxseal::session::{SameSite, Secure, Settings, SettingsError};
 
 const AUTHENTICATION_KEY: &str = "SESSION_AUTHENTICATION_KEY";
@@ -319,7 +322,15 @@ impl Reader {
                 None => self.fault(name, "is not set", format!("Set it: {FRESH_KEYS}.")),
             }
         }
-        authentication.zip(encryption)
+        let errors = [
+            authentication.as_deref().and_then(|key| check_authentication_key(key).err()),
+            encryption.as_deref().and_then(|key| check_encryption_key(key).err()),
+        ];
+        for &error in errors.iter().flatten() {
+            self.key_fault(suffix, error);
+        }
+        let pair = authentication.zip(encryption);
+        pair.filter(|_| errors == [None, None])
     }
 
     fn key_fault(&mut self, suffix: &str, error: KeyError) {

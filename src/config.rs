@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use log::LevelFilter;
 use waxseal::http::TrustedProxies;
 use waxseal::seal::{
     KeyError, KeyKind, Keyring, Lifetimes, check_authentication_key, check_encryption_key,
@@ -229,8 +230,12 @@ impl Reader {
 
     fn log_filter(&mut self) -> String {
         let remedy = "Give a level (error, warn, info, debug, trace) or module=level, with commas.";
+        // A bare word that is no level would be taken for a module, and silence all others.
+        let is_directive =
+            |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
         let check = |text: &str| {
-            env_filter::Builder::new().try_parse(text).is_ok().then(|| text.to_owned())
+            let parses = env_filter::Builder::new().try_parse(text).is_ok();
+            (parses && text.split(',').all(is_directive)).then(|| text.to_owned())
         };
         self.read("RUST_LOG", remedy, check).unwrap_or_else(|| "info".to_owned())
     }

@@ -1,14 +1,21 @@
 //! Log lines in logfmt: one line an event, on standard error.
 
 use std::io::{self, Write};
+use std::panic;
 
 use env_logger::fmt::Formatter;
 use log::kv::{Error, Key, Value, VisitSource};
-use log::{Level, Record};
+use log::{Level, Record, error};
 
-/// Starts logging what `filter` (the syntax of `RUST_LOG`) lets through.
+/// Starts logging what `filter` (the syntax of `RUST_LOG`) lets through, panics among it: what a
+/// visitor sent may be part of a panic's message, and must not write lines of its own.
 pub fn init(filter: &str) {
     env_logger::Builder::new().parse_filters(filter).format(write_record).init();
+    panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        error!(message, place; "panic");
+    }));
 }
 
 fn write_record(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {

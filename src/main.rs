@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use lexopt::prelude::*;
-use log::{info, warn};
+use log::{error, info, warn};
 use waxseal::server;
 use waxseal::session::Sessions;
 
@@ -89,7 +89,13 @@ fn serve() -> ExitCode {
         }
     };
     logfmt::init(&config.log_filter);
-    exit_code(run(config))
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn run(config: Config) -> Result<(), Box<dyn Error>> {

@@ -179,7 +179,7 @@ fn a_value_that_cannot_be_used_is_told_with_its_name_and_what_was_found() {
         ("HTTPS_ONLY", &["2", "maybe", "https"]),
         ("TRUSTED_PROXIES", &["-1", "17", "1.5", "all", "10.0.0.1"]),
         ("WORKER_THREADS", &["0", "129", "-8", "many", "8.0"]),
-        ("RUST_LOG", &["waxseal=loud", "info=debug=trace", "=,=="]),
+        ("RUST_LOG", &["loud", "info,loud", "waxseal=loud", "info=debug=trace", "=,=="]),
     ] {
         for value in values {
             let found = if value.starts_with("2999") { "future" } else { &format!("{value:?}") };
@@ -324,7 +324,7 @@ fn the_environment_is_checked_before_the_port_is_bound() {
 
     let output = run(&[], &vars);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = format!("waxseal: cannot listen on port {port}: ");
+    let told = format!("at=error msg=\"cannot listen on port {port}: ");
     assert!(stderr(&output).contains(&told), "{output:?}");
 }
 

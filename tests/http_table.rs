@@ -290,7 +290,7 @@ fn posting_to_logout_ends_the_session_and_removes_the_cookie() {
 fn posting_to_logout_without_a_session_sets_no_cookie() {
     let server = Waxseal::start(&[]);
     for request in [ask("POST", "/logout"), post("/logout", "a=b")] {
-        assert_answer(&request.sent_to(&server), 303, &[("Location", "/")]);
+        assert_answer(&request.sent_to(&server), 303, &[("Location", "/"), NO_STORE]);
     }
 }
 

@@ -9,7 +9,8 @@ pub(super) fn sign_out(app: &App, request: &mut Request<'_>) -> Result<Response,
     let mut session = app.session(request)?;
     let username = session.get(USERNAME).map(str::to_owned);
     session.destroy();
-    let response = app.save(request, &mut session, Response::redirect(303, "/"))?;
+    let response = Response::redirect(303, "/").with_header("Cache-Control", "no-store");
+    let response = app.save(request, &mut session, response)?;
     if let Some(username) = username {
         info!(username, address:% = request.address(), request_id = request.id(); "signed out");
     }

@@ -54,7 +54,8 @@ mod tests {
             .is_ok()
     }
 
-    /// The table of Go's own tests of `CrossOriginProtection`.
+    /// After the tests of Go's `CrossOriginProtection`; an empty `Sec-Fetch-Site`, which no browser
+    /// sends, is refused here.
     #[test]
     fn go_s_rules_hold() {
         let host = ("Host", "example.com");

@@ -73,7 +73,7 @@ impl fmt::Display for Error {
             Error::CrossSite => {
                 f.write_str("This request came from another site, so nothing was changed.")
             }
-            Error::InsecureTransport => f.write_str("This site accepts forms over HTTPS only."),
+            Error::InsecureTransport => f.write_str("This address is served over HTTPS only."),
             Error::Unavailable => f.write_str(
                 "Your session cannot be reached right now. You have not been signed out.",
             ),

@@ -21,9 +21,11 @@ const AUTHENTICATION_KEY: &str = "SESSION_AUTHENTICATION_KEY";
 const ENCRYPTION_KEY: &str = "SESSION_ENCRYPTION_KEY";
 const PREVIOUS: &str = "_PREVIOUS";
 const FRESH_KEYS: &str = "`waxseal keygen` prints a fresh pair";
-const DEFAULT_WORKERS: usize = 8;
+const DEFAULT_WORKERS: usize = 4;
+const DEFAULT_CONNECTIONS: usize = 10_000;
 /// More threads than a small dyno has room for help nobody.
 const WORKERS: RangeInclusive<usize> = 1..=128;
+const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 const PROXIES: RangeInclusive<usize> = 0..=16;
 
 /// Everything that can be configured.
@@ -43,6 +45,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// `WORKER_THREADS`.
     pub workers: usize,
+    /// `MAX_CONNECTIONS`.
+    pub max_connections: usize,
     /// `RUST_LOG`.
     pub log_filter: String,
     /// What works, and should be looked at all the same.
@@ -84,6 +88,7 @@ impl Reader {
         let https_only = self.switch("HTTPS_ONLY", on_dyno);
         let proxies = self.number("TRUSTED_PROXIES", usize::from(on_dyno), PROXIES);
         let workers = self.number("WORKER_THREADS", DEFAULT_WORKERS, WORKERS);
+        let max_connections = self.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, CONNECTIONS);
         let log_filter = self.log_filter();
         self.check_https(https_only, proxies, settings.secure);
         match (port, keyring) {
@@ -95,6 +100,7 @@ impl Reader {
                 https_only,
                 trusted_proxies: TrustedProxies(proxies),
                 workers,
+                max_connections,
                 log_filter,
                 warnings: self.warnings,
             }),

@@ -107,14 +107,11 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let app = App::new(sessions, config.https_only);
     warn!("no users are configured: anybody can sign in as foo with the password secret");
     info!(port, workers = config.workers, version = env!("CARGO_PKG_VERSION"); "listening");
-    server::serve(
-        server::Config {
-            listener,
-            workers: config.workers,
-            trusted_proxies: config.trusted_proxies,
-        },
-        move |request| app.answer(request),
-    )?;
+    let mut serving = server::Config::new(listener);
+    serving.workers = config.workers;
+    serving.max_connections = config.max_connections;
+    serving.trusted_proxies = config.trusted_proxies;
+    server::serve(serving, move |request| app.answer(request))?;
     info!("stopped");
     Ok(())
 }

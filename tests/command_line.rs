@@ -540,7 +540,7 @@ fn proxies_are_trusted_as_configured_and_one_by_default_on_a_dyno() {
 
 #[test]
 fn worker_threads_are_as_many_as_configured() {
-    for (value, workers) in [("", 8), ("1", 1), ("128", 128)] {
+    for (value, workers) in [("", 4), ("1", 1), ("128", 128)] {
         let server = Waxseal::start(&[("WORKER_THREADS", value)]);
         let line = server.wait_for_log("msg=listening");
         assert!(line.contains(&format!(" workers={workers} ")), "{line}");

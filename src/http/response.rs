@@ -105,33 +105,33 @@ impl Response {
         &self.body
     }
 
-    /// Head and body as they go over the wire in answer to a request with `method`.
-    #[must_use]
-    pub fn render(&self, method: &Method) -> Vec<u8> {
+    /// Appends head and body to `out`, as they go over the wire in answer to a request with
+    /// `method`.
+    pub fn render(&self, method: &Method, out: &mut Vec<u8>) {
         let headers: usize =
             self.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        let mut out = Vec::with_capacity(128 + headers + self.body.len());
+        out.reserve(128 + headers + self.body.len());
         let reason = StatusCode(self.status).default_reason_phrase();
         out.extend_from_slice(b"HTTP/1.1 ");
-        write_decimal(&mut out, usize::from(self.status));
-        write_line(&mut out, &[" ", reason]);
+        write_decimal(out, usize::from(self.status));
+        write_line(out, &[" ", reason]);
         out.extend_from_slice(b"Date: ");
-        write_date(&mut out);
+        write_date(out);
         out.extend_from_slice(b"\r\n");
         for (name, value) in &self.headers {
-            write_header(&mut out, name, value);
+            write_header(out, name, value);
         }
         // RFC 9110, section 8.6: neither a 204 nor (for want of the representation) a 304 has one.
-        if !matches!(self.status, 204 | 304) {
+        let has_body = !matches!(self.status, 204 | 304);
+        if has_body {
             out.extend_from_slice(b"Content-Length: ");
-            write_decimal(&mut out, self.body.len());
+            write_decimal(out, self.body.len());
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"\r\n");
-        if *method != Method::Head && !matches!(self.status, 204 | 304) {
+        if has_body && *method != Method::Head {
             out.extend_from_slice(&self.body);
         }
-        out
     }
 }
 
@@ -165,7 +165,9 @@ mod tests {
     use super::*;
 
     fn rendered(response: &Response, method: &Method) -> String {
-        String::from_utf8(response.render(method)).unwrap()
+        let mut out = Vec::new();
+        response.render(method, &mut out);
+        String::from_utf8(out).unwrap()
     }
 
     #[test]

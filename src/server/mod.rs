@@ -1,66 +1,159 @@
-//! A blocking accept loop and a fixed pool of workers, until a signal says stop.
+//! The front door: serves any synchronous handler with tiny_http, safely, on a public port.
+//!
+//! tiny_http parses, queues and answers well, but its connection layer cannot face a network: it
+//! has no limits and no deadlines. So slow and hostile clients never meet it. One thread, the
+//! front, waits for readiness on all public sockets, reads each request whole within limits, checks
+//! it, and passes it on over a few lanes, which are Unix-domain connections to tiny_http's own
+//! listener, opened once. Behind them stands the usual blocking accept loop with a fixed pool.
+//!
+//! The way of a request:
+//!
+//! ```text
+//!  visitors        the front (one thread)                     tiny_http        workers
+//!
+//!  ───────►  ┌─────────────────────────────────────┐   lane   ┌────────┐  ┌──────────────┐
+//!  ───────►  │ client: head ─ body ─ whole? valid? │ ───────► │ parses │─►│ accept loop  │
+//!  ───────►  │            (head, chunked)          │ ◄───┐    └────────┘  │  pool.execute│
+//!     ⋮      │ queue ─ free lane? ─ number ────────│     │                │   handler    │
+//!  ◄───────  │ answer ◄─ same number? one answer? ─│     └────────────────│   into_writer│
+//!            └─────────────────────────────────────┘                      └──────────────┘
+//!  10,000     deadlines · admission · memory           a few lanes           a few threads
+//! ```
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `front.rs` | the event loop; `visitors.rs` its dealings with visitors, `passing.rs` with lanes |
+//! | `client.rs`, `gathering.rs` | one visitor's connection, as a state machine without a socket; its request |
+//! | `head.rs`, `target.rs`, `chunked.rs` | what a valid request is |
+//! | `lane.rs`, `lanes.rs` | one lane; all of them, and how one is replaced |
+//! | `workers.rs`, `rendezvous.rs` | tiny_http, the accept loop and the pool; the socket between |
+//! | `admission.rs`, `deadlines.rs`, `limits.rs`, `slots.rs` | who comes in, how long, how much |
+//! | `stop.rs`, `panics.rs`, `watchdog.rs` | how it ends |
+//!
+//! Threads: the front, one in the accept loop, one of tiny_http's that accepts lanes, one of
+//! tiny_http's for each lane (four at least), and the workers. Their number does not depend on the
+//! visitors. Memory: at most [`Limits::memory`] in buffers, and a few hundred bytes a connection.
+//!
+//! ```no_run
+//! use waxseal::http::Response;
+//! use waxseal::server::{Config, listen, serve};
+//!
+//! let config = Config::new(listen(None, 5000)?);
+//! serve(config, |request| Response::text(200, format!("Hello {}\n", request.address())))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod admission;
+mod chunked;
+mod client;
+mod deadlines;
+mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod gathering;
+mod head;
+mod lane;
+mod lanes;
+mod limits;
 mod listener;
+mod panics;
+mod passing;
+mod refusal;
+mod rendezvous;
+mod slots;
+mod slow;
 mod stop;
+mod target;
+mod visitors;
+mod watchdog;
 mod workers;
 
 use std::fmt;
+use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
+
+pub use limits::Limits;
+pub use listener::listen;
+pub use slow::{Leave, SlowWork};
 
 use crate::http::{Request, Response, TrustedProxies};
-
-pub use listener::listen;
+use front::Front;
+use rendezvous::Rendezvous;
+use stop::Signals;
+use workers::Workers;
 
 /// How to serve.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Config {
-    /// Where visitors come in; [`listen`] makes one.
+    /// Where visitors come in.
     pub listener: TcpListener,
-    /// Threads that answer requests.
+    /// Threads that run the handler.
     pub workers: usize,
-    /// How many proxies stand before this server.
+    /// Connections between the front door and tiny_http: as many requests can be under way at once.
+    pub lanes: usize,
+    /// Connections of visitors, at most; the limit of open files may allow less.
+    pub max_connections: usize,
+    /// Proxies in front of this server that are trusted to tell whose requests they pass on. With
+    /// none, at most a quarter of the connections belong to one address.
     pub trusted_proxies: TrustedProxies,
+    /// What one visitor may cost.
+    pub limits: Limits,
 }
 
-/// Answers requests with `handler` until SIGTERM or SIGINT; then finishes what has begun.
-///
-/// # Errors
-///
-/// [`ServeError`] where it cannot start.
-///
-/// ```no_run
-/// use waxseal::http::{Response, TrustedProxies};
-/// use waxseal::server::{Config, listen, serve};
-///
-/// let config = Config {
-///     listener: listen(None, 5000)?,
-///     workers: 8,
-///     trusted_proxies: TrustedProxies(0),
-/// };
-/// serve(config, |request| Response::text(200, format!("You asked for {}", request.path())))?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn serve<H>(config: Config, handler: H) -> Result<(), ServeError>
-where
-    H: Fn(&mut Request<'_>) -> Response + Send + Sync + 'static,
-{
-    let server = tiny_http::Server::from_listener(config.listener, None)
-        .map_err(|error| ServeError(error.to_string()))?;
-    let server = Arc::new(server);
-    stop::on_signal(Arc::clone(&server)).map_err(|error| ServeError(error.to_string()))?;
-    workers::run(&server, config.workers, config.trusted_proxies, handler);
-    Ok(())
+impl Config {
+    /// The defaults, for a small dyno or machine.
+    pub fn new(listener: TcpListener) -> Self {
+        Config {
+            listener,
+            workers: 4,
+            lanes: 32,
+            max_connections: 10_000,
+            trusted_proxies: TrustedProxies(0),
+            limits: Limits::default(),
+        }
+    }
 }
 
-/// Why serving could not start.
+/// Why serving ended, or did not begin.
 #[derive(Debug)]
-pub struct ServeError(String);
+#[non_exhaustive]
+pub enum ServeError {
+    /// It could not begin.
+    Start(String),
+    /// The event loop cannot wait for events any more.
+    Poll(io::Error),
+    /// A second SIGTERM or SIGINT came before the drain was over.
+    Interrupted,
+}
 
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server could not start: {}", self.0)
+        match self {
+            ServeError::Start(why) => write!(f, "the server cannot start: {why}"),
+            ServeError::Poll(error) => write!(f, "the server cannot wait for events: {error}"),
+            ServeError::Interrupted => f.write_str("a second signal ended the drain"),
+        }
     }
 }
 
 impl std::error::Error for ServeError {}
+
+/// Serves until SIGTERM or SIGINT, then drains: what has begun is finished.
+///
+/// The calling thread becomes the front. A panic in it, or in tiny_http's threads, ends the process
+/// with exit code 70, as does a server without a lane or with all workers stuck for a minute; a
+/// panic of the handler costs one 500. While it runs, threads without a name are taken for
+/// tiny_http's: name your own.
+pub fn serve<H>(config: Config, handler: H) -> Result<(), ServeError>
+where
+    H: Fn(&mut Request<'_>) -> Response + Send + Sync + 'static,
+{
+    let start = |error: io::Error| ServeError::Start(error.to_string());
+    let signals = Signals::catch().map_err(start)?;
+    let (rendezvous, listener) = Rendezvous::listen().map_err(start)?;
+    panics::install(rendezvous.directory());
+    let workers = Workers::start(listener, &config, handler)?;
+    Front::new(config, signals, rendezvous, &workers)?.run()
+}

@@ -1,28 +1,57 @@
-//! SIGTERM and SIGINT: stop accepting, finish what has begun.
+//! SIGTERM and SIGINT: the first begins a drain, the second ends the process at once.
 
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use log::info;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::{SigId, flag, low_level};
 
-/// Exit code of a process that is told twice to stop.
-const FORCED: i32 = 1;
+/// The exit code after a second signal.
+const EXIT_CODE: i32 = 1;
 
-/// Ends the accept loop of `server` at the first signal, the process at the second.
-pub(super) fn on_signal(server: Arc<tiny_http::Server>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let mut signals = signals.forever();
-        if signals.next().is_some() {
-            info!("stopping");
-            server.unblock();
+/// Tells the event loop of signals, through a socket that it can wait for.
+pub(super) struct Signals {
+    pub(super) socket: mio::net::UnixStream,
+    armed: Arc<AtomicBool>,
+    registered: Vec<SigId>,
+}
+
+impl Signals {
+    pub(super) fn catch() -> io::Result<Signals> {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        let armed = Arc::new(AtomicBool::new(false));
+        let mut registered = Vec::new();
+        for signal in [SIGTERM, SIGINT] {
+            // Once armed, the process ends in the signal's own handler, whatever the loop does.
+            registered.push(flag::register_conditional_shutdown(
+                signal,
+                EXIT_CODE,
+                Arc::clone(&armed),
+            )?);
+            registered.push(low_level::pipe::register(signal, write.try_clone()?)?);
         }
-        if signals.next().is_some() {
-            std::process::exit(FORCED);
+        Ok(Signals { socket: mio::net::UnixStream::from_std(read), armed, registered })
+    }
+
+    /// How many signals came since the last call.
+    pub(super) fn count(&mut self) -> usize {
+        let mut bytes = [0; 16];
+        self.socket.read(&mut bytes).unwrap_or(0)
+    }
+
+    /// From here on a signal ends the process at once.
+    pub(super) fn arm(&self) {
+        self.armed.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for id in self.registered.drain(..) {
+            low_level::unregister(id);
         }
-    })?;
-    Ok(())
+    }
 }

@@ -1,0 +1,112 @@
+//! Everything that is due some time, in one ordered structure.
+//!
+//! It is ordered by class first, so that it also knows who has been doing what for the longest:
+//! the idle connection that goes for a newcomer, the slowest reader that goes when memory is short.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::slots::Key;
+
+/// What is going on until the deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// A connection between two requests.
+    Idle,
+    /// A head is being sent.
+    Head,
+    /// A body is being sent.
+    Body,
+    /// An answer is being taken.
+    Answer,
+    /// Input is discarded after the last answer.
+    Linger,
+    /// A request waits for a lane.
+    Queue,
+    /// A lane is to answer.
+    Lane,
+    /// The front's own affairs.
+    Own,
+}
+
+const CLASSES: [Class; 8] = [
+    Class::Idle,
+    Class::Head,
+    Class::Body,
+    Class::Answer,
+    Class::Linger,
+    Class::Queue,
+    Class::Lane,
+    Class::Own,
+];
+
+/// Whose deadline it is: a key of the class's own kind.
+pub(super) type Deadline = (Class, Instant, Key);
+
+/// See the module's documentation.
+pub(super) struct Deadlines {
+    set: BTreeSet<Deadline>,
+    /// No deadline is before this.
+    beginning: Instant,
+}
+
+impl Deadlines {
+    pub(super) fn new(now: Instant) -> Self {
+        Deadlines { set: BTreeSet::new(), beginning: now }
+    }
+
+    pub(super) fn insert(&mut self, deadline: Deadline) {
+        self.set.insert(deadline);
+    }
+
+    pub(super) fn remove(&mut self, deadline: &Deadline) {
+        self.set.remove(deadline);
+    }
+
+    /// The one of this class that is due first.
+    pub(super) fn first(&self, class: Class) -> Option<Deadline> {
+        let first = self.set.range((class, self.beginning, Key::LEAST)..).next().copied();
+        first.filter(|deadline| deadline.0 == class)
+    }
+
+    /// When something is due next.
+    pub(super) fn next(&self) -> Option<Instant> {
+        CLASSES.iter().filter_map(|class| self.first(*class)).map(|(_, instant, _)| instant).min()
+    }
+
+    /// Takes out something that is due.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<Deadline> {
+        let due = CLASSES.iter().filter_map(|class| self.first(*class)).find(|due| due.1 <= now)?;
+        self.set.remove(&due);
+        Some(due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::slots::Slots;
+    use std::time::Duration;
+
+    #[test]
+    fn ordered_by_class_and_time() {
+        let (now, mut slots) = (Instant::now(), Slots::new());
+        let mut deadlines = Deadlines::new(now);
+        let due = |s: u64| now + Duration::from_secs(s);
+        let mut add = |class, s| {
+            let deadline = (class, due(s), slots.insert(()));
+            deadlines.insert(deadline);
+            deadline
+        };
+        let (late, soon, head) = (add(Class::Idle, 9), add(Class::Idle, 5), add(Class::Head, 7));
+        assert_eq!(deadlines.first(Class::Idle), Some(soon));
+        assert_eq!(deadlines.first(Class::Head), Some(head));
+        assert_eq!(deadlines.first(Class::Body), None);
+        assert_eq!(deadlines.next(), Some(due(5)));
+        assert_eq!(deadlines.pop_due(due(4)), None);
+        assert_eq!(deadlines.pop_due(due(8)), Some(soon));
+        assert_eq!(deadlines.pop_due(due(8)), Some(head));
+        deadlines.remove(&late);
+        assert_eq!(deadlines.next(), None);
+    }
+}

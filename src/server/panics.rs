@@ -1,0 +1,48 @@
+//! What a panic ends.
+//!
+//! A worker's costs one answer. Anywhere else in the serving threads it would leave a server that
+//! is half alive, so the process ends, and whoever runs it starts it again.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::{panic, process, thread};
+
+/// The name of the pool's threads.
+pub(super) const WORKER: &str = "worker";
+/// The name of the thread in the accept loop.
+pub(super) const ACCEPT: &str = "accept";
+
+/// The exit code of a process that cannot serve any more (EX_SOFTWARE).
+const EXIT_CODE: i32 = 70;
+
+/// What must not be left behind when the process ends at once.
+static DIRECTORY: OnceLock<Option<PathBuf>> = OnceLock::new();
+
+/// Makes a panic of the calling thread (the front), of the accept loop, or of tiny_http's threads,
+/// which are the ones without a name, end the process.
+pub(super) fn install(directory: Option<PathBuf>) {
+    // A second server in one process keeps the first one's directory in mind; nothing breaks.
+    let _ = DIRECTORY.set(directory);
+    let front = thread::current().id();
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        before(info);
+        let thread = thread::current();
+        let name = match thread.name() {
+            _ if thread.id() == front => "front",
+            None => "tiny_http",
+            Some(ACCEPT) => ACCEPT,
+            Some(_) => return,
+        };
+        fatal(&format!("a panic in the {name} thread"));
+    }));
+}
+
+/// Ends the process with a clear line.
+pub(super) fn fatal(why: &str) -> ! {
+    eprintln!("waxseal cannot go on: {why}; exit code {EXIT_CODE}");
+    if let Some(Some(directory)) = DIRECTORY.get() {
+        let _ = std::fs::remove_dir_all(directory);
+    }
+    process::exit(EXIT_CODE)
+}

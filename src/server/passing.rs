@@ -1,0 +1,197 @@
+//! What the front does with lanes: passes requests on, brings answers back, replaces what breaks.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use log::{error, warn};
+use mio::Interest;
+use mio::event::Event;
+
+use super::client::Want;
+use super::deadlines::Class;
+use super::front::{Front, OPEN_AGAIN};
+use super::lane::{Broken, OWN_FIELD, Question};
+use super::lanes::Lanes;
+use super::refusal::{self, Refusal};
+use super::slots::Key;
+
+/// The pause after a lane could not be opened.
+const OPEN_PAUSE: Duration = Duration::from_millis(250);
+
+impl Front {
+    /// Passes a visitor's request on, where a lane is free; else it waits, unless too many do.
+    /// True where more can be done for the visitor.
+    pub(super) fn pass(&mut self, key: Key) -> bool {
+        let moment = Front::moment(self.now, &self.limits, self.draining);
+        let Some(visitor) = self.visitors.get_mut(key) else { return false };
+        if !self.lanes.has_free() {
+            let waits = visitor.due.is_some_and(|(class, _, _)| class == Class::Queue);
+            if waits || self.queued < self.limits.queue {
+                return false;
+            }
+            visitor.client.refuse(moment, refusal::BUSY);
+            return true;
+        }
+        let Some(request) = visitor.client.take_request(moment) else { return false };
+        let address = visitor.address;
+        self.number += 1;
+        let number = self.number;
+        let question = Question { number, head_only: request.head_only, visitor: Some(key) };
+        let bytes = request.into_bytes(format_args!("{OWN_FIELD}: {number} {address}"));
+        self.ask(question, bytes);
+        // Where the lane broke, the visitor has its answer already.
+        true
+    }
+
+    fn ask(&mut self, question: Question, bytes: Vec<u8>) {
+        let Some(key) = self.lanes.take_free() else { return };
+        let Some(entry) = self.lanes.get_mut(key) else { return };
+        let due = self.now + self.limits.lane_time;
+        entry.due = Some(due);
+        let asked = match entry.lane.ask(question, bytes) {
+            Ok(false) => {
+                let both = Interest::READABLE | Interest::WRITABLE;
+                self.poll.registry().reregister(&mut entry.lane.socket, Lanes::token(key), both)
+            }
+            asked => asked.map(drop),
+        };
+        self.deadlines.insert((Class::Lane, due, key));
+        self.watch();
+        match asked {
+            Ok(()) => self.count_lane(key),
+            Err(_) => self.retire(key, Broken("it cannot be written to"), refusal::BROKEN_LANE),
+        }
+    }
+
+    /// A lane has something to read, or room to write.
+    pub(super) fn lane_ready(&mut self, key: Key, event: &Event) {
+        if event.is_writable()
+            && let Some(entry) = self.lanes.get_mut(key)
+            && entry.lane.send().is_err()
+        {
+            return self.retire(key, Broken("it cannot be written to"), refusal::BROKEN_LANE);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            while self.read_lane(key) {}
+        }
+    }
+
+    /// Reads a lane once; true where there may be more.
+    fn read_lane(&mut self, key: Key) -> bool {
+        let Some(entry) = self.lanes.get_mut(key) else { return false };
+        let n = match entry.lane.read(&mut self.scratch) {
+            Ok(0) => {
+                self.retire(key, Broken("it was closed"), refusal::BROKEN_LANE);
+                return false;
+            }
+            Ok(n) => n,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => return true,
+            Err(_) => {
+                self.retire(key, Broken("it cannot be read"), refusal::BROKEN_LANE);
+                return false;
+            }
+        };
+        let moment = Front::moment(self.now, &self.limits, self.draining);
+        let visitors = &mut self.visitors;
+        let mut answered = None;
+        let received =
+            entry.lane.receive(&self.scratch[..n], self.limits.answer, |question, answer| {
+                answered = question.visitor;
+                // A visitor who has left: the answer is dropped here.
+                if let Some(visitor) = question.visitor.and_then(|key| visitors.get_mut(key)) {
+                    visitor.client.answer(moment, answer.head, answer.body);
+                }
+            });
+        match received {
+            Ok(true) => self.answered(key, answered),
+            Ok(false) => self.count_lane(key),
+            Err(broken) => {
+                self.retire(key, broken, refusal::BROKEN_LANE);
+                return false;
+            }
+        }
+        n == self.scratch.len()
+    }
+
+    /// A lane has given its answer: the next in the queue has it, before anything is written.
+    fn answered(&mut self, key: Key, visitor: Option<Key>) {
+        self.count_lane(key);
+        if let Some(entry) = self.lanes.get_mut(key)
+            && let Some(due) = entry.due.take()
+        {
+            self.deadlines.remove(&(Class::Lane, due, key));
+        }
+        if self.lanes.release(key) {
+            self.open_failing = false;
+            self.open_lane();
+        }
+        if let Some((_, _, next)) = self.deadlines.first(Class::Queue) {
+            self.advance(next);
+        }
+        if let Some(visitor) = visitor {
+            self.advance(visitor);
+        }
+    }
+
+    /// No answer in time.
+    pub(super) fn lane_overdue(&mut self, key: Key) {
+        if let Some(entry) = self.lanes.get_mut(key) {
+            entry.due = None;
+            self.retire(key, Broken("no answer in time"), refusal::NO_ANSWER);
+        }
+    }
+
+    /// Closes a lane; whoever waits for it gets a refusal, and another is opened in its place.
+    fn retire(&mut self, key: Key, why: Broken, refusal: Refusal) {
+        let Some(entry) = self.lanes.remove(key) else { return };
+        self.memory -= entry.memory;
+        if let Some(due) = entry.due {
+            self.deadlines.remove(&(Class::Lane, due, key));
+        }
+        if !self.draining {
+            warn!(reason = why.0; "a lane is closed");
+        }
+        self.watch();
+        if let Some(Question { visitor: Some(visitor), .. }) = entry.lane.question() {
+            let moment = Front::moment(self.now, &self.limits, self.draining);
+            if let Some(waiting) = self.visitors.get_mut(visitor)
+                && waiting.client.want(&self.limits) == Want::Answer
+            {
+                waiting.client.refuse(moment, refusal);
+            }
+            self.advance(visitor);
+        }
+        self.open_lane();
+    }
+
+    /// Opens a lane where one is missing, one at a time.
+    pub(super) fn open_lane(&mut self) {
+        if self.rendezvous.is_none() || !self.lanes.wants_one() {
+            return;
+        }
+        self.number += 1;
+        let due = self.now + self.limits.probe_time;
+        match self.lanes.open(self.poll.registry(), self.number, due) {
+            Ok(key) => self.deadlines.insert((Class::Lane, due, key)),
+            Err(error) => {
+                if !self.open_failing {
+                    error!(error:% = error; "a lane cannot be opened");
+                }
+                self.open_failing = true;
+                self.deadlines.insert((Class::Own, self.now + OPEN_PAUSE, OPEN_AGAIN));
+            }
+        }
+        self.watch();
+    }
+
+    /// Counts a lane's buffers.
+    fn count_lane(&mut self, key: Key) {
+        if let Some(entry) = self.lanes.get_mut(key) {
+            let memory = entry.lane.memory();
+            self.memory = self.memory - entry.memory + memory;
+            entry.memory = memory;
+            self.relieve();
+        }
+    }
+}

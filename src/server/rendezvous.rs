@@ -1,0 +1,103 @@
+//! The Unix socket between the front and tiny_http, where nobody else can reach it.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::PathBuf;
+
+/// A listener's address; its private directory goes with it.
+pub(super) struct Rendezvous {
+    pub(super) address: SocketAddr,
+    directory: Option<PathBuf>,
+}
+
+impl Rendezvous {
+    /// Listens in a private directory under TMPDIR, /tmp or /dev/shm, else under an abstract name.
+    pub(super) fn listen() -> io::Result<(Rendezvous, UnixListener)> {
+        let name = unguessable_name()?;
+        let places = [
+            std::env::var_os("TMPDIR").map(PathBuf::from),
+            Some("/tmp".into()),
+            Some("/dev/shm".into()),
+        ];
+        for place in places.into_iter().flatten() {
+            if let Ok(found) = in_directory(place.join(&name)) {
+                return Ok(found);
+            }
+        }
+        abstract_name(&name)
+    }
+
+    /// The directory to remove, should the process end in some other way than by dropping this.
+    pub(super) fn directory(&self) -> Option<PathBuf> {
+        self.directory.clone()
+    }
+}
+
+impl Drop for Rendezvous {
+    fn drop(&mut self) {
+        if let Some(directory) = &self.directory {
+            // It may be gone already; there is nobody to tell.
+            let _ = std::fs::remove_dir_all(directory);
+        }
+    }
+}
+
+fn in_directory(directory: PathBuf) -> io::Result<(Rendezvous, UnixListener)> {
+    DirBuilder::new().mode(0o700).create(&directory)?;
+    let path = directory.join("lane");
+    let bound = UnixListener::bind(&path)
+        .and_then(|listener| Ok((SocketAddr::from_pathname(&path)?, listener)));
+    match bound {
+        Ok((address, listener)) => {
+            Ok((Rendezvous { address, directory: Some(directory) }, listener))
+        }
+        Err(error) => {
+            let _ = std::fs::remove_dir_all(&directory);
+            Err(error)
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn abstract_name(name: &str) -> io::Result<(Rendezvous, UnixListener)> {
+    use std::os::linux::net::SocketAddrExt;
+    let address = SocketAddr::from_abstract_name(name)?;
+    let listener = UnixListener::bind_addr(&address)?;
+    Ok((Rendezvous { address, directory: None }, listener))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn abstract_name(_: &str) -> io::Result<(Rendezvous, UnixListener)> {
+    Err(io::Error::other("no directory for the lanes' socket can be written: set TMPDIR"))
+}
+
+fn unguessable_name() -> io::Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(format!("waxseal-{:032x}", u128::from_ne_bytes(random)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_directory_is_private_and_goes_away() {
+        let (rendezvous, _listener) = Rendezvous::listen().unwrap();
+        let directory = rendezvous.directory().unwrap();
+        assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(rendezvous);
+        assert!(!directory.exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn without_a_directory_an_abstract_name() {
+        let name = unguessable_name().unwrap();
+        let (rendezvous, _listener) = abstract_name(&name).unwrap();
+        assert!(std::os::unix::net::UnixStream::connect_addr(&rendezvous.address).is_ok());
+    }
+}

@@ -1,0 +1,52 @@
+//! Slow work: a password hash, a store. At most half of the workers may wait for it, so that the
+//! other pages keep their speed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts the workers at slow work. Cheap to clone; clones count together.
+#[derive(Clone, Debug)]
+pub struct SlowWork {
+    left: Arc<AtomicUsize>,
+}
+
+impl SlowWork {
+    /// For a server with so many workers: half of them, but one at least.
+    pub fn for_workers(workers: usize) -> Self {
+        SlowWork { left: Arc::new(AtomicUsize::new((workers / 2).max(1))) }
+    }
+
+    /// Leave to begin, held until dropped. Where there is `None`, answer 503 with Retry-After.
+    pub fn begin(&self) -> Option<Leave> {
+        let taken =
+            self.left.try_update(Ordering::Acquire, Ordering::Relaxed, |n| n.checked_sub(1));
+        taken.ok().map(|_| Leave { left: Arc::clone(&self.left) })
+    }
+}
+
+/// Leave to do slow work.
+#[derive(Debug)]
+pub struct Leave {
+    left: Arc<AtomicUsize>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.left.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_workers() {
+        let work = SlowWork::for_workers(5);
+        let (first, second) = (work.begin(), work.clone().begin());
+        assert!(first.is_some() && second.is_some() && work.begin().is_none());
+        drop(first);
+        assert!(work.begin().is_some());
+        assert!(SlowWork::for_workers(1).begin().is_some());
+    }
+}

@@ -9,7 +9,6 @@ mod users;
 use std::time::Instant;
 
 use log::{debug, error};
-use rust_embed::RustEmbed;
 use waxseal::http::{Error, Method, Request, Response, Route, Router, assets, refuse_cross_site};
 use waxseal::session::{SaveError, Scheme, Session, Sessions};
 
@@ -39,9 +38,15 @@ static ROUTES: Router<App> = Router::new(&[
     Route::get(HEALTH, health),
 ]);
 
-#[derive(RustEmbed)]
+/// Read from disk, so that a change shows at once.
+#[cfg(debug_assertions)]
+#[derive(rust_embed::RustEmbed)]
 #[folder = "static/"]
 struct Static;
+
+// The same folder, embedded, and with gzipped twins.
+#[cfg(not(debug_assertions))]
+include!(concat!(env!("OUT_DIR"), "/static.rs"));
 
 /// What all pages share.
 pub struct App {

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use super::coding::takes_gzip;
 use super::{Error, Request, Response};
 
 /// How long a browser may use a file without asking. A page is asked for each time: it is what
@@ -15,6 +16,9 @@ const ETAG_BYTES: usize = 16;
 
 /// The file at `path` (percent-encoded, relative to the folder of `E`), or 304 where the visitor
 /// has it already.
+///
+/// Where the folder also holds the file's gzipped twin, `style.css.gz` beside `style.css`, whoever
+/// takes gzip gets that one, with an entity tag of its own.
 ///
 /// # Errors
 ///
@@ -36,13 +40,27 @@ pub fn serve<E: RustEmbed>(request: &Request<'_>, path: &str) -> Result<Response
     if !is_inside(&path) {
         return Err(Error::NotFound);
     }
-    let file = E::get(&path).ok_or(Error::NotFound)?;
-    let etag = entity_tag(&file);
-    let known = request.headers("If-None-Match").any(|tags| names(tags, &etag));
-    let content_type = content_type(&file);
+    let plain = E::get(&path).ok_or(Error::NotFound)?;
+    let content_type = content_type(&plain);
     let caching = if content_type.starts_with("text/html") { "no-cache" } else { MAX_AGE };
-    let response =
-        if known { Response::empty(304) } else { Response::new(200, content_type, file.data) };
+    let twin = E::get(&format!("{path}.gz"));
+    let has_twin = twin.is_some();
+    let gzipped = twin.filter(|_| takes_gzip(request.headers("Accept-Encoding")));
+    let is_gzipped = gzipped.is_some();
+
+    let file = gzipped.unwrap_or(plain);
+    let etag = entity_tag(&file);
+    let mut response = if request.headers("If-None-Match").any(|tags| names(tags, &etag)) {
+        Response::empty(304)
+    } else if is_gzipped {
+        Response::new(200, content_type, file.data).with_header("Content-Encoding", "gzip")
+    } else {
+        Response::new(200, content_type, file.data)
+    };
+    if has_twin {
+        // On each answer, or a cache takes the first that it sees for the only one.
+        response = response.with_header("Vary", "Accept-Encoding");
+    }
     Ok(response.with_header("Cache-Control", caching).with_header("ETag", etag))
 }
 

@@ -3,6 +3,7 @@
 //! Knows nothing of sessions and nothing of pages.
 
 pub mod assets;
+mod coding;
 mod cross_site;
 mod date;
 mod error;

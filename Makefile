@@ -1,8 +1,9 @@
 PORT ?= 5000
 PYTHON ?= python3
 REFERENCE := target/reference
+BROWSER := tests/browser
 
-.PHONY: run test test-reference check bench
+.PHONY: run test test-reference test-browser check bench
 
 run: .env
 	cargo build --bin waxseal
@@ -28,6 +29,18 @@ test-reference: $(REFERENCE)/installed
 $(REFERENCE)/installed:
 	$(PYTHON) -m venv $(REFERENCE)
 	$(REFERENCE)/bin/pip install --quiet 'cryptography>=42'
+	touch $@
+
+# The released binary in Chromium; then the pictures of its pages in docs/.
+test-browser: $(BROWSER)/node_modules/.package-lock.json
+	@.ci/install chromium node=nodejs
+	cargo build --release --bin waxseal
+	cargo build --example basket
+	cd $(BROWSER) && node --test && node screenshots.js
+
+$(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
+	@.ci/install npm
+	npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund
 	touch $@
 
 check:

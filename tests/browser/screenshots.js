@@ -31,8 +31,9 @@ try {
 }
 
 async function shoot(open, colorScheme) {
-  const page = await browser.newPage({ baseURL: site.origin, colorScheme, viewport: SIZE });
+  const page = await browser.newPage({ baseURL: site.origin, colorScheme, reducedMotion: "reduce", viewport: SIZE });
   await open(page);
+  await page.mouse.move(0, 0); // Nothing is pointed at.
   const picture = await page.screenshot({ animations: "disabled", fullPage: true });
   await page.close();
   return `data:image/png;base64,${picture.toString("base64")}`;
@@ -41,7 +42,7 @@ async function shoot(open, colorScheme) {
 async function compose(halves, path) {
   const page = await browser.newPage({ viewport: { ...SIZE, width: SIZE.width * halves.length } });
   const images = halves.map((half) => `<img src="${half}">`);
-  await page.setContent(`<body style="display: flex; margin: 0">${images.join("")}`);
+  await page.setContent(`<!DOCTYPE html><body style="display: flex; align-items: start; margin: 0">${images.join("")}`);
   await page.screenshot({ path, fullPage: true });
   await page.close();
 }

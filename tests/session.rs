@@ -2,6 +2,7 @@
 
 mod session {
     mod cookies;
+    mod counts;
     mod lifetimes;
     mod loading;
     mod places;

@@ -68,6 +68,11 @@ impl Keyring {
         Ok(self)
     }
 
+    /// How many pairs it has.
+    pub(crate) fn pair_count(&self) -> usize {
+        self.pairs.len()
+    }
+
     /// The pair that seals.
     pub(super) fn current(&self) -> &Pair {
         &self.pairs[0]

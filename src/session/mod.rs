@@ -35,6 +35,7 @@ mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cookie;
+mod counts;
 mod memory;
 mod payload;
 mod revoked;
@@ -46,6 +47,7 @@ mod store;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cookie::{Scheme, Secure};
+pub use counts::Counts;
 pub use memory::MemoryStore;
 pub use session::{Outcome, ReservedName, Session};
 pub use sessions::{SaveError, Sessions};

@@ -38,8 +38,8 @@ pub(super) struct Loaded {
     pub(super) created: u64,
     /// When its cookie was made, in unix seconds.
     pub(super) sealed: u64,
-    /// Whether a previous pair of keys sealed it.
-    pub(super) previous_key: bool,
+    /// Which pair of keys opened it: 0 is the current one.
+    pub(super) key: usize,
     /// Its values; `None` as long as they are the session's own.
     pub(super) values: Option<Values>,
 }
@@ -65,7 +65,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome as one lower-case word, for logs.
+    /// All of them, each at the place of its number.
+    pub(super) const ALL: [Outcome; 7] = [
+        Outcome::New,
+        Outcome::Valid,
+        Outcome::PreviousKey,
+        Outcome::Malformed,
+        Outcome::Forged,
+        Outcome::Expired,
+        Outcome::Revoked,
+    ];
+
+    /// The outcome as one lower-case word, for logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -97,7 +108,7 @@ impl Session {
 
     /// A session that was opened.
     pub(super) fn opened(loaded: Loaded, values: Values, scheme: Scheme, now: u64) -> Session {
-        let outcome = if loaded.previous_key { Outcome::PreviousKey } else { Outcome::Valid };
+        let outcome = if loaded.key > 0 { Outcome::PreviousKey } else { Outcome::Valid };
         Session {
             id: loaded.id,
             created: loaded.created,

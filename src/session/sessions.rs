@@ -12,7 +12,7 @@ use super::cookie::CookieMaker;
 use super::revoked::Revoked;
 use super::session::{Loaded, Outcome, Session};
 use super::store::{Committed, Key, Store, StoreError, Values};
-use super::{Clock, Scheme, Settings, SettingsError, SystemClock, payload};
+use super::{Clock, Counts, Scheme, Settings, SettingsError, SystemClock, payload};
 use crate::seal::{
     CLOCK_SKEW, Header, Keyring, MAX_COOKIE, Opened, Refusal, STORED_PAYLOAD, Version,
 };
@@ -33,6 +33,7 @@ pub struct Sessions {
     settings: Settings,
     cookies: CookieMaker,
     clock: Arc<dyn Clock>,
+    counts: Counts,
 }
 
 /// Where the values are.
@@ -62,7 +63,8 @@ impl Sessions {
     fn new(keyring: Arc<Keyring>, place: Place) -> Sessions {
         let settings = Settings::default();
         let cookies = CookieMaker::new(&settings);
-        Sessions { keyring, place, settings, cookies, clock: Arc::new(SystemClock) }
+        let counts = Counts::new(keyring.pair_count());
+        Sessions { keyring, place, settings, cookies, clock: Arc::new(SystemClock), counts }
     }
 
     /// The same with other settings.
@@ -91,25 +93,15 @@ impl Sessions {
     ///
     /// Never for what the visitor sent: only [`StoreError`], where the store cannot be reached.
     pub fn load(&self, cookie_header: &str, scheme: Scheme) -> Result<Session, StoreError> {
-        let now = unix_seconds(self.clock.now());
-        let name = self.cookies.name(scheme);
-        let mut refused: Option<Refused> = None;
-        for value in values_of(cookie_header, name).take(MAX_CANDIDATES) {
-            match self.open(name, value, now) {
-                Ok(opened) => match self.find(&opened)? {
-                    Some((loaded, values)) => {
-                        return Ok(Session::opened(loaded, values, scheme, now));
-                    }
-                    None => refused = refused.or(Some(Refused::Revoked)),
-                },
-                Err(refusal) => refused = refused.or(Some(Refused::Sealed(refusal))),
-            }
-        }
-        let outcome = refused.map_or(Outcome::New, |refused| {
-            info!(cookie = name, reason:% = refused; "cookie refused");
-            refused.outcome()
-        });
-        Ok(Session::new(outcome, scheme, now))
+        let session = self.first_that_opens(cookie_header, scheme)?;
+        self.counts.add(&session);
+        Ok(session)
+    }
+
+    /// How the loads so far went.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// What is due: a cookie to set, or to remove, or `None`.
@@ -147,11 +139,33 @@ impl Sessions {
             id: session.id,
             created: session.created,
             sealed: now,
-            previous_key: false,
+            key: 0,
             values: None,
         });
         session.has_cookie = true;
         Ok(Some(cookie))
+    }
+
+    fn first_that_opens(&self, cookie_header: &str, scheme: Scheme) -> Result<Session, StoreError> {
+        let now = unix_seconds(self.clock.now());
+        let name = self.cookies.name(scheme);
+        let mut refused: Option<Refused> = None;
+        for value in values_of(cookie_header, name).take(MAX_CANDIDATES) {
+            match self.open(name, value, now) {
+                Ok(opened) => match self.find(&opened)? {
+                    Some((loaded, values)) => {
+                        return Ok(Session::opened(loaded, values, scheme, now));
+                    }
+                    None => refused = refused.or(Some(Refused::Revoked)),
+                },
+                Err(refusal) => refused = refused.or(Some(Refused::Sealed(refusal))),
+            }
+        }
+        let outcome = refused.map_or(Outcome::New, |refused| {
+            info!(cookie = name, reason:% = refused; "cookie refused");
+            refused.outcome()
+        });
+        Ok(Session::new(outcome, scheme, now))
     }
 
     fn open(&self, name: &str, value: &str, now: u64) -> Result<Opened, Refusal> {
@@ -174,7 +188,7 @@ impl Sessions {
             Place::Cookie(_) => Some(payload::decode(opened.payload())),
             Place::Store(store) => store.find(&Key::of(id))?,
         };
-        let loaded = Loaded { id, created, sealed, previous_key: opened.key > 0, values: None };
+        let loaded = Loaded { id, created, sealed, key: opened.key, values: None };
         Ok(values.map(|values| (loaded, values)))
     }
 
@@ -184,7 +198,7 @@ impl Sessions {
         let idle = self.settings.lifetimes.idle.as_secs();
         session.is_renewed()
             || session.is_changed()
-            || loaded.previous_key
+            || loaded.key > 0
             || now.saturating_sub(loaded.sealed) >= idle.div_ceil(4)
     }
 

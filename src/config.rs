@@ -35,10 +35,8 @@ pub struct Config {
     pub host: Option<IpAddr>,
     /// `PORT`; 0 is a free one.
     pub port: u16,
-    /// The keys and the previous keys.
-    pub keyring: Keyring,
-    /// `SESSION_…` and `SECURE_COOKIES`.
-    pub settings: Settings,
+    /// The keys, `SESSION_…` and `SECURE_COOKIES`.
+    pub sessions: SessionConfig,
     /// `HTTPS_ONLY`.
     pub https_only: bool,
     /// `TRUSTED_PROXIES`.
@@ -53,21 +51,28 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+/// The part that sessions need, and `inspect` too.
+#[derive(Debug)]
+pub struct SessionConfig {
+    /// The keys and the previous keys.
+    pub keyring: Keyring,
+    /// What the pairs of the keyring are called, in its order: `current`, `previous`, `previous_2`.
+    pub key_names: Vec<String>,
+    /// `SESSION_…` and `SECURE_COOKIES`.
+    pub settings: Settings,
+}
+
 impl Config {
     /// Reads the environment of this process.
     pub fn from_env() -> Result<Config, Faults> {
-        Config::from_vars(env::vars_os(), SystemTime::now())
+        Reader::new(env::vars_os()).config(SystemTime::now())
     }
+}
 
-    fn from_vars(
-        vars: impl IntoIterator<Item = (OsString, OsString)>,
-        now: SystemTime,
-    ) -> Result<Config, Faults> {
-        let vars = vars
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .collect();
-        Reader { vars, faults: Vec::new(), warnings: Vec::new() }.config(now)
+impl SessionConfig {
+    /// Reads its part of the environment of this process.
+    pub fn from_env() -> Result<SessionConfig, Faults> {
+        Reader::new(env::vars_os()).session_config(SystemTime::now())
     }
 }
 
@@ -79,11 +84,28 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Reader {
+        let utf8 = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
+        let vars = vars.into_iter().filter_map(utf8).collect();
+        Reader { vars, faults: Vec::new(), warnings: Vec::new() }
+    }
+
+    fn session_config(mut self, now: SystemTime) -> Result<SessionConfig, Faults> {
+        let keys = self.keyring();
+        let settings = self.settings(now);
+        match keys {
+            Some((keyring, key_names)) if self.faults.is_empty() => {
+                Ok(SessionConfig { keyring, key_names, settings })
+            }
+            _ => Err(Faults(self.faults)),
+        }
+    }
+
     fn config(mut self, now: SystemTime) -> Result<Config, Faults> {
         let on_dyno = self.text("DYNO").is_some();
         let port = self.port();
         let host = self.parsed("HOST", "Give one IP address, or leave it out for all interfaces.");
-        let keyring = self.keyring();
+        let keys = self.keyring();
         let settings = self.settings(now);
         let https_only = self.switch("HTTPS_ONLY", on_dyno);
         let proxies = self.number("TRUSTED_PROXIES", usize::from(on_dyno), PROXIES);
@@ -91,12 +113,11 @@ impl Reader {
         let max_connections = self.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, CONNECTIONS);
         let log_filter = self.log_filter();
         self.check_https(https_only, proxies, settings.secure);
-        match (port, keyring) {
-            (Some(port), Some(keyring)) if self.faults.is_empty() => Ok(Config {
+        match (port, keys) {
+            (Some(port), Some((keyring, key_names))) if self.faults.is_empty() => Ok(Config {
                 host,
                 port,
-                keyring,
-                settings,
+                sessions: SessionConfig { keyring, key_names, settings },
                 https_only,
                 trusted_proxies: TrustedProxies(proxies),
                 workers,
@@ -263,8 +284,10 @@ impl Reader {
         }
     }
 
-    fn keyring(&mut self) -> Option<Keyring> {
+    /// The keyring, and what its pairs are called.
+    fn keyring(&mut self) -> Option<(Keyring, Vec<String>)> {
         let current = self.pair("");
+        let mut names = vec!["current".to_owned()];
         let previous = self.previous_suffixes();
         let mut keyring = match current {
             Some((authentication, encryption)) => {
@@ -281,8 +304,9 @@ impl Reader {
                 None => Keyring::new(&authentication, &encryption),
             };
             keyring = made.map_err(|error| self.key_fault(&suffix, error)).ok();
+            names.push(suffix.trim_start_matches('_').to_ascii_lowercase());
         }
-        keyring
+        Some((keyring?, names))
     }
 
     /// The suffixes of previous pairs of which one half at least is set, youngest first.

@@ -5,9 +5,11 @@
 
 mod app;
 mod config;
+mod inspect;
 mod logfmt;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -19,7 +21,7 @@ use waxseal::server;
 use waxseal::session::Sessions;
 
 use app::App;
-use config::Config;
+use config::{Config, Faults, SessionConfig};
 
 const HELP: &str = "\
 Waxseal keeps people signed in: sealed sessions, one binary, no async runtime.
@@ -29,12 +31,17 @@ Usage: waxseal [COMMAND]
 Commands:
   serve   answer requests on $PORT (the default)
   keygen  print a fresh pair of keys, for a .env file or `heroku config:set`
+  inspect [--json] [COOKIE]
+          tell what a session cookie holds, or why it does not open, with the keys
+          of the environment; COOKIE is its value, name=value or a whole header
+          line, and comes from standard input where it is left out
 
 Options:
   -h, --help     print this
   -V, --version  print the version
 
-`serve` is configured by environment variables; the README has the table.
+`serve` and `inspect` are configured by environment variables; the README has the
+table.
 ";
 
 /// A mistake of the operator's: in the environment, or on the command line.
@@ -43,6 +50,7 @@ const EXIT_USAGE: u8 = 2;
 enum Command {
     Serve,
     Keygen,
+    Inspect { cookie: Option<OsString>, json: bool },
     Help,
     Version,
 }
@@ -51,6 +59,7 @@ fn main() -> ExitCode {
     let outcome = match command(lexopt::Parser::from_env()) {
         Ok(Command::Serve) => return serve(),
         Ok(Command::Keygen) => keygen(),
+        Ok(Command::Inspect { cookie, json }) => return inspect(cookie, json),
         Ok(Command::Help) => print(HELP),
         Ok(Command::Version) => print(concat!("waxseal ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => {
@@ -71,10 +80,17 @@ fn command(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
                 command = Some(match name.to_str() {
                     Some("serve") => Command::Serve,
                     Some("keygen") => Command::Keygen,
+                    Some("inspect") => Command::Inspect { cookie: None, json: false },
                     _ => return Err(format!("there is no command {name:?}").into()),
                 });
             }
-            other => return Err(other.unexpected()),
+            other => match (&mut command, other) {
+                (Some(Command::Inspect { json, .. }), Long("json")) => *json = true,
+                (Some(Command::Inspect { cookie, .. }), Value(given)) if cookie.is_none() => {
+                    *cookie = Some(given);
+                }
+                (_, other) => return Err(other.unexpected()),
+            },
         }
     }
     Ok(command.unwrap_or(Command::Serve))
@@ -83,10 +99,7 @@ fn command(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
 fn serve() -> ExitCode {
     let config = match Config::from_env() {
         Ok(config) => config,
-        Err(faults) => {
-            eprintln!("{faults}");
-            return ExitCode::from(EXIT_USAGE);
-        }
+        Err(faults) => return refuse(&faults),
     };
     logfmt::init(&config.log_filter);
     match run(config) {
@@ -103,7 +116,8 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let listener = server::listen(config.host, config.port)
         .map_err(|error| format!("cannot listen on port {}: {error}", config.port))?;
     let port = listener.local_addr()?.port();
-    let sessions = Sessions::sealed(config.keyring).with(config.settings)?;
+    let SessionConfig { keyring, settings, .. } = config.sessions;
+    let sessions = Sessions::sealed(keyring).with(settings)?;
     let app = App::new(sessions, config.https_only);
     warn!("no users are configured: anybody can sign in as foo with the password secret");
     info!(port, workers = config.workers, version = env!("CARGO_PKG_VERSION"); "listening");
@@ -114,6 +128,27 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     server::serve(serving, move |request| app.answer(request))?;
     info!("stopped");
     Ok(())
+}
+
+fn inspect(cookie: Option<OsString>, json: bool) -> ExitCode {
+    let config = match SessionConfig::from_env() {
+        Ok(config) => config,
+        Err(faults) => return refuse(&faults),
+    };
+    match inspect::run(&config, cookie, json) {
+        Ok(inspect::Verdict::Opens) => ExitCode::SUCCESS,
+        Ok(inspect::Verdict::Refused) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("waxseal: {error}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+/// Tells what is wrong with the environment.
+fn refuse(faults: &Faults) -> ExitCode {
+    eprintln!("{faults}");
+    ExitCode::from(EXIT_USAGE)
 }
 
 fn keygen() -> Result<(), Box<dyn Error>> {

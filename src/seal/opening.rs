@@ -179,6 +179,33 @@ pub enum Refusal {
     Payload,
 }
 
+impl Refusal {
+    /// The refusal as one lower-case word, for machines.
+    ///
+    /// ```
+    /// use waxseal::seal::Refusal;
+    ///
+    /// assert_eq!(Refusal::TooLong(5000).as_str(), "too_long");
+    /// ```
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Refusal::TooLong(_) => "too_long",
+            Refusal::NotBase64url => "not_base64url",
+            Refusal::TooShort => "too_short",
+            Refusal::UnknownVersion(_) => "unknown_version",
+            Refusal::OtherVersion(_) => "other_version",
+            Refusal::Forged => "forged",
+            Refusal::Future => "future",
+            Refusal::CreatedAfterSealed => "created_after_sealed",
+            Refusal::Idle => "idle",
+            Refusal::TooOld => "too_old",
+            Refusal::Undecryptable => "undecryptable",
+            Refusal::Payload => "payload",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

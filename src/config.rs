@@ -45,6 +45,8 @@ pub struct Config {
     pub workers: usize,
     /// `MAX_CONNECTIONS`.
     pub max_connections: usize,
+    /// `METRICS`.
+    pub metrics: bool,
     /// `RUST_LOG`.
     pub log_filter: String,
     /// What works, and should be looked at all the same.
@@ -111,6 +113,7 @@ impl Reader {
         let proxies = self.number("TRUSTED_PROXIES", usize::from(on_dyno), PROXIES);
         let workers = self.number("WORKER_THREADS", DEFAULT_WORKERS, WORKERS);
         let max_connections = self.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, CONNECTIONS);
+        let metrics = self.switch("METRICS", false);
         let log_filter = self.log_filter();
         self.check_https(https_only, proxies, settings.secure);
         match (port, keys) {
@@ -122,6 +125,7 @@ impl Reader {
                 trusted_proxies: TrustedProxies(proxies),
                 workers,
                 max_connections,
+                metrics,
                 log_filter,
                 warnings: self.warnings,
             }),

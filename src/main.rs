@@ -20,7 +20,7 @@ use log::{error, info, warn};
 use waxseal::server;
 use waxseal::session::Sessions;
 
-use app::App;
+use app::{App, Metrics};
 use config::{Config, Faults, SessionConfig};
 
 const HELP: &str = "\
@@ -116,9 +116,10 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let listener = server::listen(config.host, config.port)
         .map_err(|error| format!("cannot listen on port {}: {error}", config.port))?;
     let port = listener.local_addr()?.port();
-    let SessionConfig { keyring, settings, .. } = config.sessions;
+    let SessionConfig { keyring, key_names, settings } = config.sessions;
     let sessions = Sessions::sealed(keyring).with(settings)?;
-    let app = App::new(sessions, config.https_only);
+    let metrics = config.metrics.then(|| Metrics::new(key_names));
+    let app = App::new(sessions, config.https_only, metrics);
     warn!("no users are configured: anybody can sign in as foo with the password secret");
     info!(port, workers = config.workers, version = env!("CARGO_PKG_VERSION"); "listening");
     let mut serving = server::Config::new(listener);

@@ -3,6 +3,7 @@
 mod home;
 mod login;
 mod logout;
+mod metrics;
 mod page;
 mod users;
 
@@ -12,6 +13,8 @@ use log::{debug, error};
 use waxseal::http::{Error, Method, Request, Response, Route, Router, assets, refuse_cross_site};
 use waxseal::session::{SaveError, Scheme, Session, Sessions};
 
+pub use metrics::Metrics;
+
 /// Largest form that any route takes, in bytes.
 const FORM_LIMIT: usize = 8 * 1024;
 /// Where people sign in.
@@ -20,6 +23,8 @@ const LOGIN_PAGE: &str = "/public/login.html";
 const USERNAME: &str = "username";
 /// What is served without TLS even where HTTPS is a must: a probe comes from inside.
 const HEALTH: &str = "/healthz";
+/// What the operator is shown, and nobody else.
+const METRICS: &str = "/metrics";
 
 /// Every page is plain HTML with one stylesheet: nothing else may load, and nobody may frame it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
@@ -36,6 +41,7 @@ static ROUTES: Router<App> = Router::new(&[
     Route::get("/public/*", public),
     Route::get("/favicon.ico", |_, request| assets::serve::<Static>(request, "favicon.ico")),
     Route::get(HEALTH, health),
+    Route::get(METRICS, metrics::show),
 ]);
 
 /// Read from disk, so that a change shows at once.
@@ -52,11 +58,12 @@ include!(concat!(env!("OUT_DIR"), "/static.rs"));
 pub struct App {
     sessions: Sessions,
     https_only: bool,
+    metrics: Option<Metrics>,
 }
 
 impl App {
-    pub fn new(sessions: Sessions, https_only: bool) -> App {
-        App { sessions, https_only }
+    pub fn new(sessions: Sessions, https_only: bool, metrics: Option<Metrics>) -> App {
+        App { sessions, https_only, metrics }
     }
 
     /// The answer to `request`.
@@ -72,7 +79,8 @@ impl App {
     }
 
     fn route(&self, request: &mut Request<'_>) -> Result<Response, Error> {
-        if self.https_only && !request.is_https() && request.path() != HEALTH {
+        let from_inside = request.path() == HEALTH || metrics::is_for(self, request);
+        if self.https_only && !request.is_https() && !from_inside {
             return to_https(request);
         }
         refuse_cross_site(request)?;

@@ -81,6 +81,22 @@ impl<'r> Request<'r> {
         self.proxies.address(self.peer, self.headers("X-Forwarded-For"))
     }
 
+    /// Whether it was sent on this machine, by a process that speaks for itself: the TCP peer is a
+    /// loopback address, and no proxy has left a trace.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        const TRACES: [&str; 6] = [
+            "Forwarded",
+            "Via",
+            "X-Forwarded-For",
+            "X-Forwarded-Host",
+            "X-Forwarded-Proto",
+            "X-Real-IP",
+        ];
+        let is_forwarded = TRACES.iter().any(|name| self.header(name).is_some());
+        self.peer.to_canonical().is_loopback() && !is_forwarded
+    }
+
     /// Whether the visitor came by HTTPS, as far as a trusted proxy says so.
     #[must_use]
     pub fn is_https(&self) -> bool {

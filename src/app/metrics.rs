@@ -1,0 +1,56 @@
+//! `/metrics`: how sessions were loaded, in the text format of Prometheus.
+//!
+//! Shown to this machine alone, and to nobody where a proxy has left its trace: what it says is the
+//! operator's, and no visitor, signed in or not, is one. To all others there is no such page.
+
+use std::fmt::{self, Write};
+
+use waxseal::http::{Error, Request, Response};
+use waxseal::session::Counts;
+
+use super::{App, METRICS};
+
+/// The version is that of the text format.
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What `/metrics` needs where it is on.
+pub struct Metrics {
+    /// What the pairs of the keyring are called, in its order.
+    key_names: Vec<String>,
+}
+
+impl Metrics {
+    pub fn new(key_names: Vec<String>) -> Metrics {
+        Metrics { key_names }
+    }
+
+    fn write(&self, out: &mut String, counts: &Counts) -> fmt::Result {
+        writeln!(out, "# HELP waxseal_sessions_loaded_total Sessions loaded, by how it went.")?;
+        writeln!(out, "# TYPE waxseal_sessions_loaded_total counter")?;
+        for (outcome, count) in counts.outcomes() {
+            let outcome = outcome.as_str();
+            writeln!(out, "waxseal_sessions_loaded_total{{outcome=\"{outcome}\"}} {count}")?;
+        }
+        writeln!(
+            out,
+            "# HELP waxseal_sessions_opened_total Sessions opened, by the pair of keys."
+        )?;
+        writeln!(out, "# TYPE waxseal_sessions_opened_total counter")?;
+        for (keys, count) in self.key_names.iter().zip(counts.keys()) {
+            writeln!(out, "waxseal_sessions_opened_total{{keys=\"{keys}\"}} {count}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `request` asks for metrics, and may have them.
+pub(super) fn is_for(app: &App, request: &Request<'_>) -> bool {
+    app.metrics.is_some() && request.path() == METRICS && request.is_local()
+}
+
+pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
+    let metrics = app.metrics.as_ref().filter(|_| request.is_local()).ok_or(Error::NotFound)?;
+    let mut text = String::with_capacity(1024);
+    metrics.write(&mut text, app.sessions.counts()).map_err(|_| Error::Internal)?;
+    Ok(Response::new(200, CONTENT_TYPE, text.into_bytes()).with_header("Cache-Control", "no-store"))
+}

@@ -2,8 +2,13 @@ PORT ?= 5000
 PYTHON ?= python3
 REFERENCE := target/reference
 BROWSER := tests/browser
+# Where there is no musl: glibc, linked statically. Its dlsym finds nothing, so getrandom is told to
+# make the system call, or it would want /dev/urandom.
+STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"
+STATIC_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
+STATIC := target/static/$(STATIC_TARGET)/release/waxseal
 
-.PHONY: run test test-reference test-browser check bench
+.PHONY: run test test-reference test-browser check bench static chroot-test
 
 run: .env
 	cargo build --bin waxseal
@@ -51,3 +56,12 @@ check:
 
 bench:
 	cargo bench --bench seal
+
+# One file that needs no other.
+static:
+	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --release --locked --bin waxseal \
+		--target $(STATIC_TARGET) --target-dir target/static
+
+# What the image of the Dockerfile holds, without a container engine. Needs root.
+chroot-test: static
+	deploy/chroot-test $(STATIC)

@@ -7,8 +7,12 @@ BROWSER := tests/browser
 STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"
 STATIC_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
 STATIC := target/static/$(STATIC_TARGET)/release/waxseal
+FUZZ_TARGETS := open load form
+FUZZ_SECONDS ?= 20
 
-.PHONY: run test test-reference test-browser check bench static chroot-test
+
+
+.PHONY: run test test-reference test-browser check bench static chroot-test fuzz
 
 run: .env
 	cargo build --bin waxseal
@@ -65,3 +69,12 @@ static:
 # What the image of the Dockerfile holds, without a container engine. Needs root.
 chroot-test: static
 	deploy/chroot-test $(STATIC)
+
+# A short look with each fuzz target; FUZZ_SECONDS=600 makes it a long one.
+fuzz:
+	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
+	set -e; for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target; \
+		cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -dict=$(CURDIR)/fuzz/$$target.dict; \
+	done

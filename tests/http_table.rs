@@ -18,12 +18,14 @@ const TEXT: (&str, &str) = ("Content-Type", "text/plain; charset=utf-8");
 const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
 const VARY: (&str, &str) = ("Vary", "Cookie");
 const TO_LOGIN: (&str, &str) = ("Location", "/public/login.html");
-const SECURITY: [(&str, &str); 3] = [
+const SECURITY: [(&str, &str); 5] = [
     (
         "Content-Security-Policy",
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'",
     ),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Referrer-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
 ];

@@ -151,7 +151,10 @@ fn with_security_headers(response: Response, is_https: bool) -> Response {
     let response = response
         .with_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         .with_header("X-Content-Type-Options", "nosniff")
-        .with_header("Referrer-Policy", "same-origin");
+        .with_header("Referrer-Policy", "same-origin")
+        // No window of another site keeps a hand on ours, and no page of another site embeds us.
+        .with_header("Cross-Origin-Opener-Policy", "same-origin")
+        .with_header("Cross-Origin-Resource-Policy", "same-origin");
     if is_https {
         response.with_header("Strict-Transport-Security", STRICT_TRANSPORT_SECURITY)
     } else {

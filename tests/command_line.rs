@@ -178,6 +178,7 @@ fn a_value_that_cannot_be_used_is_told_with_its_name_and_what_was_found() {
         ("SECURE_COOKIES", &["1", "yes", "secure"]),
         ("HTTPS_ONLY", &["2", "maybe", "https"]),
         ("TRUSTED_PROXIES", &["-1", "17", "1.5", "all", "10.0.0.1"]),
+        ("METRICS", &["2", "prometheus"]),
         ("WORKER_THREADS", &["0", "129", "-8", "many", "8.0"]),
         ("RUST_LOG", &["loud", "info,loud", "waxseal=loud", "info=debug=trace", "=,=="]),
     ] {

@@ -16,6 +16,15 @@ use super::{Error, Request};
 /// # Errors
 ///
 /// [`Error::CrossSite`].
+///
+/// ```
+/// use waxseal::http::{Error, Request, Response, refuse_cross_site};
+///
+/// fn sign_out(_: &(), request: &mut Request<'_>) -> Result<Response, Error> {
+///     refuse_cross_site(request)?;
+///     Ok(Response::redirect(303, "/"))
+/// }
+/// ```
 pub fn refuse_cross_site(request: &Request<'_>) -> Result<(), Error> {
     let changes_nothing = matches!(request.method(), Method::Get | Method::Head | Method::Options);
     if changes_nothing || is_same_origin(request) { Ok(()) } else { Err(Error::CrossSite) }

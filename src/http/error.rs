@@ -5,6 +5,14 @@ use std::fmt;
 use super::{FormError, Response};
 
 /// Why a handler, or the router, answers with an error. What it shows is meant for the visitor.
+///
+/// ```
+/// use waxseal::http::{Error, Response};
+///
+/// let response = Response::from(Error::MethodNotAllowed("GET, HEAD".to_owned()));
+/// assert_eq!(response.status(), 405);
+/// assert_eq!(response.header("Allow"), Some("GET, HEAD"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode;
 
 use super::Request;
 
-/// The fields of a form, in order.
+/// The fields of a form, in order. [`Form::parse`] has an example.
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
@@ -17,6 +17,15 @@ impl Form {
     ///
     /// [`FormError`] says which answer is due. A form whose declared length is over the limit is
     /// not read at all.
+    ///
+    /// ```
+    /// use waxseal::http::{Error, Form, Request, Response};
+    ///
+    /// fn greet(_: &(), request: &mut Request<'_>) -> Result<Response, Error> {
+    ///     let form = Form::read(request, 1024)?; // what goes wrong is answered by `Error`
+    ///     Ok(Response::text(200, format!("Hello {}", form.get("name").unwrap_or("you"))))
+    /// }
+    /// ```
     pub fn read(request: &mut Request<'_>, limit: usize) -> Result<Form, FormError> {
         if request.body_length().is_some_and(|length| length > limit) {
             return Err(FormError::TooLarge);
@@ -91,6 +100,13 @@ fn escapes_are_whole(body: &[u8]) -> bool {
 }
 
 /// Why a form was not taken.
+///
+/// ```
+/// use waxseal::http::{Form, FormError};
+///
+/// let error = Form::parse(b"name=100%").unwrap_err();
+/// assert_eq!((error, error.status()), (FormError::Undecodable, 400));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormError {
     /// Larger than allowed here: 413.

@@ -37,6 +37,13 @@ impl TrustedProxies {
 
     /// Whether the visitor came by HTTPS, by what the outermost trusted proxy wrote into
     /// `X-Forwarded-Proto`; a proxy that overwrites the header leaves one entry for all.
+    ///
+    /// ```
+    /// use waxseal::http::TrustedProxies;
+    ///
+    /// assert!(TrustedProxies(1).is_https(["https"].into_iter()));
+    /// assert!(!TrustedProxies(0).is_https(["https"].into_iter()), "the visitor's own word");
+    /// ```
     #[must_use]
     pub fn is_https<'l>(
         self,

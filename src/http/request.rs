@@ -12,6 +12,17 @@ use tiny_http::Method;
 use super::TrustedProxies;
 
 /// A request, as handlers see it.
+///
+/// ```
+/// use waxseal::http::{Error, Request, Response};
+///
+/// fn who(_: &(), request: &mut Request<'_>) -> Result<Response, Error> {
+///     let scheme = if request.is_https() { "https" } else { "http" };
+///     let agent = request.header("User-Agent").unwrap_or("nothing");
+///     let text = format!("{} came by {scheme} with {agent}", request.address());
+///     Ok(Response::text(200, text))
+/// }
+/// ```
 pub struct Request<'r> {
     inner: &'r mut tiny_http::Request,
     peer: IpAddr,

@@ -28,10 +28,11 @@ impl Verb {
     }
 }
 
-/// A function that answers a request, with the state that all of them share.
+/// A function that answers a request, with the state that all of them share. [`Router`] has an
+/// example.
 pub type Handler<S> = fn(&S, &mut Request<'_>) -> Result<Response, Error>;
 
-/// One row of the table.
+/// One row of the table. [`Router`] has an example.
 pub struct Route<S> {
     verb: Verb,
     path: &'static str,

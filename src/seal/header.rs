@@ -3,6 +3,12 @@
 use std::fmt;
 
 /// Where the values of a sealed session are.
+///
+/// ```
+/// use waxseal::seal::Version;
+///
+/// assert_eq!([Version::Values as u8, Version::Stored as u8], [1, 2]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Version {

@@ -214,7 +214,7 @@ pub enum KeyKind {
     Encryption,
 }
 
-/// Why a pair of keys was not taken. Never holds any part of a key.
+/// Why a pair of keys was not taken. Never holds any part of a key. [`Keyring`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {

@@ -119,7 +119,7 @@ impl Sealed {
     }
 }
 
-/// What a cookie value held.
+/// What a cookie value held. The [module](super) has an example.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Opened {
     /// What it says of its session.

@@ -83,7 +83,7 @@ use rendezvous::Rendezvous;
 use stop::Signals;
 use workers::Workers;
 
-/// How to serve.
+/// How to serve. [`serve`] has an example.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Config {

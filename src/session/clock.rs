@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Tells the time.
+/// Tells the time. [`ManualClock`] has an example.
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> SystemTime;

@@ -6,6 +6,20 @@ use cookie::{Cookie, SameSite};
 use super::Settings;
 
 /// How the visitor came.
+///
+/// ```
+/// use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
+///
+/// let sessions = Sessions::sealed(Keyring::new(b"authentication key", b"0123456789abcdef")?);
+/// let name = |scheme| -> Result<String, Box<dyn std::error::Error>> {
+///     let mut session = sessions.load("", scheme)?;
+///     session.insert("visits", 1)?;
+///     Ok(sessions.save(&mut session)?.unwrap().name().to_owned())
+/// };
+/// assert_eq!(name(Scheme::Http)?, "waxseal");
+/// assert_eq!(name(Scheme::Https)?, "__Host-waxseal");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// In the clear.
@@ -15,6 +29,15 @@ pub enum Scheme {
 }
 
 /// When cookies carry `Secure`, and with it the prefix of their name.
+///
+/// ```
+/// use waxseal::session::{SameSite, Secure, Settings};
+///
+/// // For a site that is shown inside pages of other sites.
+/// let embedded =
+///     Settings { secure: Secure::Always, same_site: SameSite::None, ..Settings::default() };
+/// assert!(embedded.check().is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Secure {
     /// Where the visitor came by HTTPS.

@@ -45,6 +45,16 @@ pub(super) struct Loaded {
 }
 
 /// How the loading of a session went.
+///
+/// ```
+/// use waxseal::{seal::Keyring, session::{Outcome, Scheme, Sessions}};
+///
+/// let sessions = Sessions::sealed(Keyring::new(b"authentication key", b"0123456789abcdef")?);
+/// let session = sessions.load("waxseal=made up", Scheme::Http)?; // no error: nobody's fault
+/// assert_eq!(session.outcome(), Outcome::Malformed);
+/// assert_eq!(session.outcome().as_str(), "malformed");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// There was no cookie of the name.
@@ -162,6 +172,17 @@ impl Session {
     }
 
     /// Names and values, in key order, without Waxseal's own.
+    ///
+    /// ```
+    /// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
+    /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
+    /// # let mut session = sessions.load("", Scheme::Http)?;
+    /// session.insert("theme", "dark")?;
+    /// session.insert("items", 3)?;
+    /// assert!(session.iter().eq([("items", "3"), ("theme", "dark")]));
+    /// assert_eq!(session.remove("theme"), Some("dark".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values
             .iter()
@@ -197,6 +218,17 @@ impl Session {
     }
 
     /// Leaves a message that the next page shows once.
+    ///
+    /// ```
+    /// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
+    /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
+    /// # let mut session = sessions.load("", Scheme::Http)?;
+    /// session.flash("Saved.");
+    /// session.flash("Welcome back.");
+    /// assert_eq!(session.take_flashes(), ["Saved.", "Welcome back."]);
+    /// assert!(session.take_flashes().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flash(&mut self, message: impl Into<String>) {
         // Named by the clock: of two requests at once, neither takes the other's name.
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
@@ -224,6 +256,16 @@ impl Session {
     /// somebody planted before (session fixation) is then worth nothing. Unlike other changes, it
     /// holds even where the old id was signed out while the request was under way: the password was
     /// right, and a form that was sent twice signs in twice.
+    ///
+    /// ```
+    /// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
+    /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
+    /// # let mut session = sessions.load("", Scheme::Http)?;
+    /// let before = session.id();
+    /// session.renew();
+    /// assert_ne!(session.id(), before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn renew(&mut self) {
         self.id = Id::random();
         self.created = self.now;

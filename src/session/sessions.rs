@@ -317,6 +317,17 @@ impl fmt::Debug for Sessions {
 }
 
 /// Why a session could not be saved.
+///
+/// ```
+/// use waxseal::{seal::Keyring, session::{SaveError, Scheme, Sessions}};
+///
+/// let sessions = Sessions::sealed(Keyring::new(b"authentication key", b"0123456789abcdef")?);
+/// let mut session = sessions.load("", Scheme::Http)?;
+/// session.insert("novel", "x".repeat(5000))?;
+/// let error = sessions.save(&mut session).unwrap_err();
+/// assert!(matches!(error, SaveError::SessionTooLarge { limit: 4096, .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SaveError {

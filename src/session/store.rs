@@ -20,6 +20,33 @@ pub type Values = BTreeMap<String, String>;
 /// [`MemoryStore`](super::MemoryStore) is the worked example. A call may block; a store that cannot
 /// be reached says so with an error in bounded time, and never by pretending that a session is
 /// not there.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use waxseal::session::{Change, Committed, Key, Store, StoreError, Values};
+///
+/// /// Another store, whose failures are printed.
+/// struct Loud<S>(S);
+///
+/// impl<S: Store> Store for Loud<S> {
+///     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
+///         self.0.find(key).inspect_err(|error| eprintln!("find: {error}"))
+///     }
+///
+///     fn commit(
+///         &self,
+///         key: &Key,
+///         change: &Change,
+///         expires: SystemTime,
+///     ) -> Result<Committed, StoreError> {
+///         self.0.commit(key, change, expires).inspect_err(|error| eprintln!("commit: {error}"))
+///     }
+///
+///     fn delete(&self, key: &Key) -> Result<(), StoreError> {
+///         self.0.delete(key).inspect_err(|error| eprintln!("delete: {error}"))
+///     }
+/// }
+/// ```
 pub trait Store: Send + Sync {
     /// The values under `key`. `Ok(None)` where there is no record, where it was deleted, and where
     /// it has expired.
@@ -110,6 +137,22 @@ impl fmt::Display for Key {
 
 /// What a commit sends.
 ///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use waxseal::seal::Id;
+/// use waxseal::session::{Change, Committed, Key, MemoryStore, Store, Values};
+///
+/// let (store, key) = (MemoryStore::default(), Key::of(Id::random()));
+/// let expires = SystemTime::now() + Duration::from_secs(60);
+/// let update = Change::Update([("theme".to_owned(), Some("dark".to_owned()))].into());
+///
+/// assert_eq!(store.commit(&key, &update, expires)?, Committed::Gone); // there is no record
+/// assert_eq!(store.commit(&key, &Change::New(Values::new()), expires)?, Committed::Done);
+/// assert_eq!(store.commit(&key, &update, expires)?, Committed::Done);
+/// assert_eq!(store.find(&key)?.unwrap()["theme"], "dark");
+/// # Ok::<(), waxseal::session::StoreError>(())
+/// ```
+///
 /// `Debug` shows the names alone: the values are the visitor's.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Change {
@@ -143,7 +186,7 @@ impl fmt::Debug for Change {
     }
 }
 
-/// How a commit ended.
+/// How a commit ended. [`Change`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Committed {
@@ -154,6 +197,13 @@ pub enum Committed {
 }
 
 /// Why a store did not do what it was asked.
+///
+/// ```
+/// use waxseal::session::StoreError;
+///
+/// let error = StoreError::Unavailable("connection refused".into());
+/// assert_eq!(error.to_string(), "the session store failed: connection refused");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StoreError {

@@ -7,12 +7,10 @@ BROWSER := tests/browser
 STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"
 STATIC_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
 STATIC := target/static/$(STATIC_TARGET)/release/waxseal
-FUZZ_TARGETS := open load form
+FUZZ_TARGETS := open load form client
 FUZZ_SECONDS ?= 20
 
-
-
-.PHONY: run test test-reference test-browser check bench static chroot-test fuzz
+.PHONY: run test test-reference test-browser check bench static chroot-test fuzz package
 
 run: .env
 	cargo build --bin waxseal
@@ -61,6 +59,10 @@ check:
 bench:
 	cargo bench --bench seal
 
+# What crates.io would get.
+package:
+	cargo publish --dry-run --allow-dirty --quiet
+
 # One file that needs no other.
 static:
 	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --release --locked --bin waxseal \
@@ -70,7 +72,7 @@ static:
 chroot-test: static
 	deploy/chroot-test $(STATIC)
 
-# A short look with each fuzz target; FUZZ_SECONDS=600 makes it a long one.
+# A short look with each fuzz target; FUZZ_SECONDS=600 makes it a long one. Needs a C++ compiler.
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
 	set -e; for target in $(FUZZ_TARGETS); do \

@@ -10,5 +10,6 @@ mod session {
     mod saving;
     mod sign_out;
     mod support;
+    mod users;
     mod values;
 }

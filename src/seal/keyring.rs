@@ -94,6 +94,8 @@ impl fmt::Debug for Keyring {
 pub(super) struct Pair {
     /// HMAC-SHA256 with its key already absorbed, to be cloned for each use.
     pub(super) mac: Hmac<Sha256>,
+    /// The same for fingerprints, under a key of its own.
+    pub(super) fingerprint_mac: Hmac<Sha256>,
     pub(super) siv_key: Derived<SIV_KEY_LEN>,
 }
 
@@ -103,10 +105,11 @@ type Derived<const N: usize> = Box<Zeroizing<[u8; N]>>;
 impl Pair {
     fn new(authentication: &[u8], encryption: &[u8]) -> Result<Pair, KeyError> {
         check(authentication, encryption)?;
-        let mac_key = derive::<32>(authentication, b"authenticate");
-        // RFC 2104 takes keys of any length.
-        let mac = Hmac::new_from_slice(&**mac_key).expect("any length will do");
-        Ok(Pair { mac, siv_key: derive(encryption, b"encrypt") })
+        Ok(Pair {
+            mac: mac(authentication, b"authenticate"),
+            fingerprint_mac: mac(authentication, b"fingerprint"),
+            siv_key: derive(encryption, b"encrypt"),
+        })
     }
 
     /// Whether both keys are the same, in constant time.
@@ -123,6 +126,11 @@ const _: () = {
     wiped_on_drop::<Zeroizing<[u8; SIV_KEY_LEN]>>();
     wiped_on_drop::<Sha256>();
 };
+
+fn mac(key: &[u8], info: &[u8]) -> Hmac<Sha256> {
+    // RFC 2104 takes keys of any length.
+    Hmac::new_from_slice(&**derive::<32>(key, info)).expect("any length will do")
+}
 
 fn derive<const N: usize>(key: &[u8], info: &[u8]) -> Derived<N> {
     let mut derived = Box::new(Zeroizing::new([0; N]));

@@ -12,7 +12,9 @@
 //! | tag | 32 | HMAC-SHA256 ([RFC 2104]) of name, header and body |
 //!
 //! The value is base64url ([RFC 4648] section 5) without padding, in its one canonical spelling.
-//! Both keys are derived by HKDF-SHA256 ([RFC 5869]) with the salt `waxseal/v1`.
+//! Both keys are derived by HKDF-SHA256 ([RFC 5869]) with the salt `waxseal/v1`. A third key, for
+//! the [`Fingerprint`] of a credential, is derived from the authentication key with the info
+//! `fingerprint`; it is no part of the seal.
 //!
 //! Two keys, because forging then takes both, and because a process that has the authentication
 //! key alone can tell a genuine cookie from a forged one without being able to read it.
@@ -40,12 +42,15 @@
 //! [RFC 5297]: https://www.rfc-editor.org/rfc/rfc5297
 //! [RFC 5869]: https://www.rfc-editor.org/rfc/rfc5869
 
+mod fingerprint;
 mod header;
 mod keyring;
 mod lifetimes;
 mod opening;
 mod sealing;
 
+pub use fingerprint::Fingerprint;
+pub(crate) use fingerprint::Match;
 pub use header::{Header, Id, Version};
 pub use keyring::{
     KeyError, KeyKind, Keyring, check_authentication_key, check_encryption_key, looks_weak,

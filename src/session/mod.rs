@@ -13,15 +13,16 @@
 //! // A first visit: no cookie, an empty session.
 //! let mut session = sessions.load("", Scheme::Https)?;
 //! assert_eq!(session.outcome(), Outcome::New);
-//! session.renew(); // at every sign-in
-//! session.insert("username", "foo")?;
+//! let credential = sessions.fingerprint("foo", b"the stored hash of foo's password");
+//! session.sign_in(&credential);
 //! let cookie = sessions.save(&mut session)?.expect("a change is due");
 //! assert!(cookie.to_string().starts_with("__Host-waxseal="));
 //!
 //! // The next one brings the cookie back.
 //! let cookies = format!("{}={}; theme=dark", cookie.name(), cookie.value());
 //! let mut session = sessions.load(&cookies, Scheme::Https)?;
-//! assert_eq!(session.get("username"), Some("foo"));
+//! assert_eq!(session.user(), Some("foo"));
+//! assert!(session.confirm(&credential), "foo still has that password");
 //! assert!(sessions.save(&mut session)?.is_none(), "nothing changed, nothing is due");
 //!
 //! // Signing out: the copied cookie is dead too.
@@ -36,6 +37,7 @@ mod clock;
 pub mod conformance;
 mod cookie;
 mod counts;
+mod expiring;
 mod memory;
 mod payload;
 mod revoked;
@@ -54,4 +56,5 @@ pub use sessions::{SaveError, Sessions};
 pub use settings::{Settings, SettingsError};
 pub use store::{Change, Committed, Key, Store, StoreError, Values};
 
+pub use crate::seal::Fingerprint;
 pub use ::cookie::{Cookie, SameSite};

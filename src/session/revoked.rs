@@ -1,102 +1,47 @@
-//! The ids of sealed sessions that were signed out before their time.
-
-use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+//! What was signed out before its time: the ids of sealed sessions, and users with all of theirs.
 
 use log::warn;
+use sha2::{Digest, Sha256};
 
+use super::expiring::{CAPACITY, Expiring};
 use crate::seal::Id;
 
-/// Most ids that are kept: about 8 MB.
-const CAPACITY: usize = 100_000;
-
-/// Revoked ids, each until no cookie that carries it can open any more.
+/// Revoked ids, each until no cookie that carries it can open any more: 8 MB at most.
 #[derive(Default)]
-pub(super) struct Revoked {
-    ids: RwLock<Ids>,
-    /// Whether there is any: where nobody has signed out, no request takes the lock.
-    any: AtomicBool,
-}
+pub(super) struct RevokedIds(Expiring<Id, ()>);
 
-#[derive(Default)]
-struct Ids {
-    all: HashSet<Id>,
-    /// The same ids, by the unix seconds at which they are forgotten.
-    by_end: BTreeSet<(u64, Id)>,
-}
-
-impl Revoked {
+impl RevokedIds {
     pub(super) fn contains(&self, id: Id) -> bool {
-        self.any.load(Ordering::Acquire)
-            && self.ids.read().unwrap_or_else(PoisonError::into_inner).all.contains(&id)
+        self.0.get(&id).is_some()
     }
 
     /// Keeps `id` until `end`. Both times in unix seconds.
     pub(super) fn insert(&self, id: Id, end: u64, now: u64) {
-        let mut ids = self.ids.write().unwrap_or_else(PoisonError::into_inner);
-        ids.forget_before(now);
-        if ids.all.insert(id) {
-            ids.by_end.insert((end, id));
-        }
-        if ids.all.len() > CAPACITY {
+        if self.0.insert(id, (), end, now) {
             warn!(capacity = CAPACITY; "the list of signed-out sessions is full; the oldest is dropped");
-            ids.forget_first();
-        }
-        self.any.store(true, Ordering::Release);
-    }
-}
-
-impl Ids {
-    fn forget_before(&mut self, now: u64) {
-        while self.by_end.first().is_some_and(|&(end, _)| end < now) {
-            self.forget_first();
-        }
-    }
-
-    fn forget_first(&mut self) {
-        if let Some((_, id)) = self.by_end.pop_first() {
-            self.all.remove(&id);
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// When each user was last signed out everywhere, by the SHA-256 of the name, which takes the same
+/// room for every name: 12 MB at most.
+#[derive(Default)]
+pub(super) struct RevokedUsers(Expiring<[u8; 32], u64>);
 
-    fn id(number: u32) -> Id {
-        let mut bytes = [0; Id::LEN];
-        bytes[..4].copy_from_slice(&number.to_be_bytes());
-        Id(bytes)
+impl RevokedUsers {
+    /// The unix second at which the user was signed out everywhere.
+    pub(super) fn when(&self, user: &str) -> Option<u64> {
+        self.0.get(&key(user))
     }
 
-    #[test]
-    fn an_id_is_kept_until_its_end() {
-        let revoked = Revoked::default();
-        revoked.insert(id(1), 100, 0);
-        revoked.insert(id(2), 200, 100);
-        assert!(revoked.contains(id(1)) && revoked.contains(id(2)) && !revoked.contains(id(3)));
-        revoked.insert(id(3), 300, 101);
-        assert!(!revoked.contains(id(1)) && revoked.contains(id(2)));
-    }
-
-    #[test]
-    fn an_id_revoked_twice_is_kept_once() {
-        let revoked = Revoked::default();
-        revoked.insert(id(1), 100, 0);
-        revoked.insert(id(1), 100, 0);
-        assert_eq!(revoked.ids.read().unwrap().by_end.len(), 1);
-    }
-
-    #[test]
-    fn when_full_the_one_nearest_its_end_goes() {
-        let revoked = Revoked::default();
-        for number in 0..=100_000 {
-            revoked.insert(id(number), 1_000_000 - u64::from(number), 0);
+    /// Signs the user out everywhere `now`, and remembers it until `end`, in unix seconds.
+    pub(super) fn insert(&self, user: &str, end: u64, now: u64) {
+        if self.0.insert(key(user), now, end, now) {
+            warn!(capacity = CAPACITY; "the list of signed-out users is full; the oldest is dropped");
         }
-        assert_eq!(revoked.ids.read().unwrap().all.len(), CAPACITY);
-        assert!(!revoked.contains(id(100_000)), "it ended first");
-        assert!(revoked.contains(id(0)) && revoked.contains(id(99_999)));
     }
+}
+
+fn key(user: &str) -> [u8; 32] {
+    Sha256::digest(user).into()
 }

@@ -9,7 +9,12 @@ use super::Scheme;
 use super::clock::from_unix_seconds;
 use super::payload::{flash_name, flash_order};
 use super::store::{Change, Values};
-use crate::seal::Id;
+use crate::seal::{Fingerprint, Id, Match};
+
+/// The name of the value that says who is signed in.
+pub(super) const USERNAME: &str = "username";
+/// The name of the value that says with which credential.
+const AUTH: &str = "_auth";
 
 /// A map of strings, in key order, that knows whether it changed.
 ///
@@ -249,13 +254,65 @@ impl Session {
         names.iter().filter_map(|name| values.remove(name)).collect()
     }
 
+    /// Signs somebody in, whose credential was found right: makes a new session of it (as
+    /// [`Session::renew`] does), with the user's name as the value `username`, and the fingerprint
+    /// of the credential among Waxseal's own.
+    ///
+    /// See [`Session::confirm`] for what the fingerprint is good for.
+    pub fn sign_in(&mut self, fingerprint: &Fingerprint) {
+        self.renew();
+        let values = self.values_mut();
+        values.insert(USERNAME.to_owned(), fingerprint.user().to_owned());
+        values.insert(AUTH.to_owned(), fingerprint.text());
+    }
+
+    /// The user who signed in. Whether that user is still there, with the same credential, is for
+    /// [`Session::confirm`] to say.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.get(USERNAME).filter(|_| self.values.contains_key(AUTH))
+    }
+
+    /// Whether this user signed in with this credential.
+    ///
+    /// Call it wherever the user matters, with the fingerprint of the credential as it is stored
+    /// now: with another password, the user's sessions made before are worth nothing, everywhere
+    /// and across restarts, although nothing was stored about them. Where it is false, call
+    /// [`Session::destroy`].
+    ///
+    /// A fingerprint under a previous key is right, and is replaced by one under the current key.
+    ///
+    /// ```
+    /// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
+    /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
+    /// # let mut session = sessions.load("", Scheme::Http)?;
+    /// session.sign_in(&sessions.fingerprint("foo", b"hash of the old password"));
+    /// assert!(session.confirm(&sessions.fingerprint("foo", b"hash of the old password")));
+    /// assert!(!session.confirm(&sessions.fingerprint("foo", b"hash of the new password")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn confirm(&mut self, fingerprint: &Fingerprint) -> bool {
+        if self.user() != Some(fingerprint.user()) {
+            return false;
+        }
+        match fingerprint.matches(self.get(AUTH).unwrap_or_default()) {
+            Match::Current => true,
+            Match::Previous => {
+                self.values_mut().insert(AUTH.to_owned(), fingerprint.text());
+                true
+            }
+            Match::None => false,
+        }
+    }
+
     /// Makes a new session of it, with a new id, begun now; the values stay. The old id is revoked
     /// when the session is saved.
     ///
-    /// Call it at every sign-in, once the password was found right, and nowhere else: a cookie that
-    /// somebody planted before (session fixation) is then worth nothing. Unlike other changes, it
-    /// holds even where the old id was signed out while the request was under way: the password was
-    /// right, and a form that was sent twice signs in twice.
+    /// [`Session::sign_in`] does it. Who does without that calls it at every sign-in, once the
+    /// password was found right, and nowhere else: a cookie that somebody planted before (session
+    /// fixation) is then worth nothing. Unlike other changes, it holds even where the old id was
+    /// signed out while the request was under way: the password was right, and a form that was sent
+    /// twice signs in twice.
     ///
     /// ```
     /// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};

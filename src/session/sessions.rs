@@ -9,12 +9,12 @@ use log::info;
 
 use super::clock::{from_unix_seconds, unix_seconds};
 use super::cookie::CookieMaker;
-use super::revoked::Revoked;
-use super::session::{Loaded, Outcome, Session};
+use super::revoked::{RevokedIds, RevokedUsers};
+use super::session::{Loaded, Outcome, Session, USERNAME};
 use super::store::{Committed, Key, Store, StoreError, Values};
 use super::{Clock, Counts, Scheme, Settings, SettingsError, SystemClock, payload};
 use crate::seal::{
-    CLOCK_SKEW, Header, Keyring, MAX_COOKIE, Opened, Refusal, STORED_PAYLOAD, Version,
+    CLOCK_SKEW, Fingerprint, Header, Keyring, MAX_COOKIE, Opened, Refusal, STORED_PAYLOAD, Version,
 };
 
 /// Cookies of one name that are looked at: a stray one planted beside the visitor's own must not
@@ -30,6 +30,7 @@ const MAX_CANDIDATES: usize = 4;
 pub struct Sessions {
     keyring: Arc<Keyring>,
     place: Place,
+    revoked_users: RevokedUsers,
     settings: Settings,
     cookies: CookieMaker,
     clock: Arc<dyn Clock>,
@@ -38,7 +39,7 @@ pub struct Sessions {
 
 /// Where the values are.
 enum Place {
-    Cookie(Revoked),
+    Cookie(RevokedIds),
     Store(Box<dyn Store>),
 }
 
@@ -50,7 +51,7 @@ impl Sessions {
     /// and so does a store.
     #[must_use]
     pub fn sealed(keyring: impl Into<Arc<Keyring>>) -> Sessions {
-        Sessions::new(keyring.into(), Place::Cookie(Revoked::default()))
+        Sessions::new(keyring.into(), Place::Cookie(RevokedIds::default()))
     }
 
     /// Sessions whose cookie carries only their sealed id; the values are in `store`, which is
@@ -64,7 +65,9 @@ impl Sessions {
         let settings = Settings::default();
         let cookies = CookieMaker::new(&settings);
         let counts = Counts::new(keyring.pair_count());
-        Sessions { keyring, place, settings, cookies, clock: Arc::new(SystemClock), counts }
+        let revoked_users = RevokedUsers::default();
+        let clock = Arc::new(SystemClock);
+        Sessions { keyring, place, revoked_users, settings, cookies, clock, counts }
     }
 
     /// The same with other settings.
@@ -104,6 +107,40 @@ impl Sessions {
         &self.counts
     }
 
+    /// The fingerprint of what `user` signs in with, for [`Session::sign_in`] and
+    /// [`Session::confirm`]: of the stored hash of a password, say.
+    #[must_use]
+    pub fn fingerprint(&self, user: &str, credential: &[u8]) -> Fingerprint {
+        self.keyring.fingerprint(user, credential)
+    }
+
+    /// Ends all sessions of `user` that began before now, this one included.
+    ///
+    /// It is remembered in the memory of this process, until it restarts (for 100,000 users at
+    /// most, then the one longest ago is dropped, with a warning); other processes do not learn of
+    /// it. A new password reaches further: see [`Session::confirm`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where a store does not do its part.
+    ///
+    /// ```
+    /// # use waxseal::{seal::Keyring, session::{Outcome, Scheme, Sessions}};
+    /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
+    /// # let mut session = sessions.load("", Scheme::Http)?;
+    /// session.sign_in(&sessions.fingerprint("foo", b"hash of foo's password"));
+    /// let cookie = sessions.save(&mut session)?.unwrap();
+    /// sessions.revoke_user("foo")?;
+    /// let session = sessions.load(&cookie.stripped().to_string(), Scheme::Http)?;
+    /// assert_eq!(session.outcome(), Outcome::Revoked);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn revoke_user(&self, user: &str) -> Result<(), StoreError> {
+        let now = unix_seconds(self.clock.now());
+        self.revoked_users.insert(user, self.end_of(now), now);
+        Ok(())
+    }
+
     /// What is due: a cookie to set, or to remove, or `None`.
     ///
     /// Due are: a change; a cookie that did not open, to be cleared; a session opened with a
@@ -130,18 +167,18 @@ impl Sessions {
         if session.values.is_empty() {
             return self.end(session, now);
         }
-        let cookie = self.seal(session, now)?;
+        if session.loaded.is_none() || session.is_renewed() {
+            session.created = self.first_second(session);
+        }
+        // A session may have begun in a process whose clock is ahead; it is not sealed before that.
+        let sealed = now.max(session.created);
+        let cookie = self.seal(session, sealed)?;
         if self.commit(session, now)? == Committed::Gone {
             return Ok(None);
         }
         self.revoke_renewed(session, now)?;
-        session.loaded = Some(Loaded {
-            id: session.id,
-            created: session.created,
-            sealed: now,
-            key: 0,
-            values: None,
-        });
+        session.loaded =
+            Some(Loaded { id: session.id, created: session.created, sealed, key: 0, values: None });
         session.has_cookie = true;
         Ok(Some(cookie))
     }
@@ -188,8 +225,24 @@ impl Sessions {
             Place::Cookie(_) => Some(payload::decode(opened.payload())),
             Place::Store(store) => store.find(&Key::of(id))?,
         };
+        let is_revoked = |values: &Values| {
+            values.get(USERNAME).is_some_and(|user| self.is_user_revoked(user, created))
+        };
+        let values = values.filter(|values| !is_revoked(values));
         let loaded = Loaded { id, created, sealed, key: opened.key, values: None };
         Ok(values.map(|values| (loaded, values)))
+    }
+
+    /// Whether all sessions of `user` were ended in the second `created`, or later.
+    fn is_user_revoked(&self, user: &str, created: u64) -> bool {
+        self.revoked_users.when(user).is_some_and(|when| created <= when)
+    }
+
+    /// When a new session begins. Times are whole seconds: in the very second in which all sessions
+    /// of its user were ended, it begins with the next.
+    fn first_second(&self, session: &Session) -> u64 {
+        let revoked = session.get(USERNAME).and_then(|user| self.revoked_users.when(user));
+        revoked.map_or(session.created, |when| session.created.max(when + 1))
     }
 
     /// Whether a session with values needs a new cookie.
@@ -216,19 +269,19 @@ impl Sessions {
         Ok(had_cookie.then(|| self.cookies.removal(session.scheme)))
     }
 
-    fn seal(&self, session: &Session, now: u64) -> Result<Cookie<'static>, SaveError> {
+    fn seal(&self, session: &Session, sealed: u64) -> Result<Cookie<'static>, SaveError> {
         let (version, payload) = match self.place {
             Place::Cookie(_) => (Version::Values, payload::encode(&session.values).into_bytes()),
             Place::Store(_) => (Version::Stored, STORED_PAYLOAD.to_vec()),
         };
-        let header = Header { version, id: session.id, created: session.created, sealed: now };
+        let header = Header { version, id: session.id, created: session.created, sealed };
         let name = self.cookies.name(session.scheme);
         let value = self.keyring.seal(name, &header, &payload);
         let size = name.len() + value.len();
         if size > MAX_COOKIE {
             return Err(SaveError::SessionTooLarge { size, limit: MAX_COOKIE });
         }
-        let max_age = self.expires(session, now).saturating_sub(now);
+        let max_age = self.expires(session, sealed).saturating_sub(sealed);
         Ok(self.cookies.make(session.scheme, value, max_age))
     }
 
@@ -239,7 +292,17 @@ impl Sessions {
         idle.min(session.created.saturating_add(lifetimes.absolute.as_secs()))
     }
 
+    /// When no cookie of a session that began at `created` can open any more, in unix seconds.
+    fn end_of(&self, created: u64) -> u64 {
+        let lifetime = self.settings.lifetimes.absolute.as_secs();
+        created.saturating_add(lifetime).saturating_add(CLOCK_SKEW)
+    }
+
     fn commit(&self, session: &Session, now: u64) -> Result<Committed, StoreError> {
+        let user = session.get(USERNAME);
+        if user.is_some_and(|user| self.is_user_revoked(user, session.created)) {
+            return Ok(Committed::Gone);
+        }
         match &self.place {
             Place::Cookie(revoked) if revoked.contains(session.id) => Ok(Committed::Gone),
             Place::Cookie(_) => Ok(Committed::Done),
@@ -257,9 +320,7 @@ impl Sessions {
         };
         match &self.place {
             Place::Cookie(revoked) => {
-                let lifetime = self.settings.lifetimes.absolute.as_secs();
-                let end = old.created.saturating_add(lifetime).saturating_add(CLOCK_SKEW);
-                revoked.insert(old.id, end, now);
+                revoked.insert(old.id, self.end_of(old.created), now);
                 Ok(())
             }
             Place::Store(store) => store.delete(&Key::of(old.id)),

@@ -1,0 +1,139 @@
+//! Fingerprints: what a session keeps of the credential that somebody signed in with.
+//!
+//! A fingerprint is a keyed hash, so that it tells nothing of the credential to whoever reads the
+//! session, in a store for one. Its key is derived from the authentication key by HKDF-SHA256 with
+//! the salt of the seal and the info `fingerprint`; it is the first 16 bytes of the HMAC-SHA256 of
+//! the user's name, its length before it as a big-endian u64, and the credential.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::Mac;
+use subtle::ConstantTimeEq;
+
+use super::Keyring;
+
+/// Length in bytes: nobody finds another credential with the same one without the key.
+const LEN: usize = 16;
+
+/// A user's name together with a keyed hash of their credential, under every key of a keyring.
+///
+/// ```
+/// use waxseal::seal::Keyring;
+///
+/// let keyring = Keyring::new(b"any length, but not empty", b"0123456789abcdef")?;
+/// let fingerprint = keyring.fingerprint("foo", b"$argon2id$v=19$...");
+/// assert_eq!(fingerprint.user(), "foo");
+/// # Ok::<(), waxseal::seal::KeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct Fingerprint {
+    user: String,
+    /// One for each pair of keys, the current one first.
+    marks: Vec<[u8; LEN]>,
+}
+
+/// What a fingerprint is to a session that carries one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// The same, under the current key.
+    Current,
+    /// The same, under a previous key.
+    Previous,
+    /// Another user's or another credential's.
+    None,
+}
+
+impl Keyring {
+    /// The fingerprint of what `user` signs in with: the stored hash of a password, say.
+    #[must_use]
+    pub fn fingerprint(&self, user: &str, credential: &[u8]) -> Fingerprint {
+        let length = (user.len() as u64).to_be_bytes();
+        let mark = |mac: &hmac::Hmac<_>| {
+            let mac = mac.clone().chain_update(length).chain_update(user).chain_update(credential);
+            let full = mac.finalize().into_bytes();
+            std::array::from_fn(|at| full[at])
+        };
+        let marks = self.pairs().iter().map(|pair| mark(&pair.fingerprint_mac)).collect();
+        Fingerprint { user: user.to_owned(), marks }
+    }
+}
+
+impl Fingerprint {
+    /// Whose it is.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// What a session keeps of it: base64url, under the current key.
+    pub(crate) fn text(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(self.marks[0])
+    }
+
+    /// Whether `text` was this fingerprint, under any of the keys: while keys are rotated, processes
+    /// with the old order and with the new one serve together.
+    pub(crate) fn matches(&self, text: &str) -> Match {
+        let Ok(kept) = BASE64_URL_SAFE_NO_PAD.decode(text) else { return Match::None };
+        let matches = |mark: &[u8; LEN]| bool::from(mark[..].ct_eq(&kept));
+        match self.marks.iter().position(matches) {
+            Some(0) => Match::Current,
+            Some(_) => Match::Previous,
+            None => Match::None,
+        }
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fingerprint").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: (&[u8], &[u8]) = (b"the old authentication key", b"the old encryption key..");
+    const NEW: (&[u8], &[u8]) = (b"the new authentication key", b"the new encryption key..");
+
+    fn keyring(current: (&[u8], &[u8])) -> Keyring {
+        Keyring::new(current.0, current.1).unwrap()
+    }
+
+    #[test]
+    fn user_and_credential_are_told_apart() {
+        let keyring = keyring(OLD);
+        let text = keyring.fingerprint("foo", b"hash").text();
+        assert_eq!(keyring.fingerprint("foo", b"hash").matches(&text), Match::Current);
+        for (user, credential) in [("foo", "hush"), ("bar", "hash"), ("fooh", "ash"), ("", "")] {
+            let other = keyring.fingerprint(user, credential.as_bytes());
+            assert_eq!(other.matches(&text), Match::None, "{user} {credential}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_fingerprint_matches_none() {
+        let fingerprint = keyring(OLD).fingerprint("foo", b"hash");
+        let text = fingerprint.text();
+        for other in ["", "=", &text[1..], &format!("{text}A"), &format!("{text}=")] {
+            assert_eq!(fingerprint.matches(other), Match::None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_known_under_previous_keys_and_unknown_under_others() {
+        let with_old = keyring(OLD).fingerprint("foo", b"hash").text();
+        let rotated = keyring(NEW).with_previous(OLD.0, OLD.1).unwrap();
+        assert_eq!(rotated.fingerprint("foo", b"hash").matches(&with_old), Match::Previous);
+        assert_eq!(rotated.fingerprint("foo", b"hush").matches(&with_old), Match::None);
+        assert_eq!(keyring(NEW).fingerprint("foo", b"hash").matches(&with_old), Match::None);
+    }
+
+    #[test]
+    fn debug_shows_the_name_alone() {
+        let fingerprint = keyring(OLD).fingerprint("foo", b"hash");
+        assert_eq!(format!("{fingerprint:?}"), "Fingerprint { user: \"foo\", .. }");
+    }
+}

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest, Sha256};
 
 use super::coding::takes_gzip;
 use super::{Error, Request, Response};
@@ -49,19 +50,33 @@ pub fn serve<E: RustEmbed>(request: &Request<'_>, path: &str) -> Result<Response
     let is_gzipped = gzipped.is_some();
 
     let file = gzipped.unwrap_or(plain);
-    let etag = entity_tag(&file);
-    let mut response = if request.headers("If-None-Match").any(|tags| names(tags, &etag)) {
-        Response::empty(304)
-    } else if is_gzipped {
-        Response::new(200, content_type, file.data).with_header("Content-Encoding", "gzip")
-    } else {
-        Response::new(200, content_type, file.data)
-    };
+    let etag = entity_tag(&file.metadata.sha256_hash());
+    let mut response = unless_known(request, &etag, || {
+        let response = Response::new(200, content_type, file.data);
+        if is_gzipped { response.with_header("Content-Encoding", "gzip") } else { response }
+    });
     if has_twin {
         // On each answer, or a cache takes the first that it sees for the only one.
         response = response.with_header("Vary", "Accept-Encoding");
     }
     Ok(response.with_header("Cache-Control", caching).with_header("ETag", etag))
+}
+
+/// A page that the program writes, as if it were a file: the same text has the same entity tag.
+pub fn page(request: &Request<'_>, page: String) -> Response {
+    let etag = entity_tag(&Sha256::digest(&page).into());
+    let response = unless_known(request, &etag, || Response::html(200, page));
+    response.with_header("Cache-Control", "no-cache").with_header("ETag", etag)
+}
+
+/// 304 where the visitor has it already.
+fn unless_known(
+    request: &Request<'_>,
+    etag: &str,
+    response: impl FnOnce() -> Response,
+) -> Response {
+    let known = request.headers("If-None-Match").any(|tags| names(tags, etag));
+    if known { Response::empty(304) } else { response() }
 }
 
 /// Whether each part of `path` is a plain name: nothing that climbs, hides or has another meaning
@@ -73,8 +88,7 @@ fn is_inside(path: &str) -> bool {
     path.split('/').all(plain)
 }
 
-fn entity_tag(file: &EmbeddedFile) -> String {
-    let hash = file.metadata.sha256_hash();
+fn entity_tag(hash: &[u8; 32]) -> String {
     format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..ETAG_BYTES]))
 }
 

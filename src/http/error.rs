@@ -1,6 +1,7 @@
 //! Why a request gets no page of its own.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::{FormError, Response};
 
@@ -26,6 +27,10 @@ pub enum Error {
     CrossSite,
     /// Something that is done over HTTPS alone came in the clear: 403.
     InsecureTransport,
+    /// Tried too often; the next try is welcome after this time: 429.
+    TooManyRequests(Duration),
+    /// Others are being served and as many are waiting as may: 503.
+    Busy,
     /// What is needed cannot be reached now: 503.
     Unavailable,
     /// A fault of ours, whose cause is in the log: 500.
@@ -41,7 +46,8 @@ impl Error {
             Error::MethodNotAllowed(_) => 405,
             Error::Form(error) => error.status(),
             Error::CrossSite | Error::InsecureTransport => 403,
-            Error::Unavailable => 503,
+            Error::TooManyRequests(_) => 429,
+            Error::Busy | Error::Unavailable => 503,
             Error::Internal => 500,
         }
     }
@@ -51,10 +57,28 @@ impl Error {
     pub fn with_headers(&self, response: Response) -> Response {
         match self {
             Error::MethodNotAllowed(allow) => response.with_header("Allow", allow.clone()),
-            Error::Unavailable => response.with_header("Retry-After", "1"),
+            Error::TooManyRequests(wait) => {
+                response.with_header("Retry-After", whole_seconds(*wait).to_string())
+            }
+            Error::Busy | Error::Unavailable => response.with_header("Retry-After", "1"),
             _ => response,
         }
     }
+}
+
+/// Rounded up, and one at least: who comes back then has waited long enough.
+fn whole_seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
+}
+
+/// "1 second", "59 seconds", "1 minute", "2 minutes": minutes are rounded up.
+fn in_words(seconds: u64) -> String {
+    let (number, unit) = match seconds {
+        ..60 => (seconds, "second"),
+        _ => (seconds.div_ceil(60), "minute"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural}")
 }
 
 impl From<FormError> for Error {
@@ -82,6 +106,14 @@ impl fmt::Display for Error {
                 f.write_str("This request came from another site, so nothing was changed.")
             }
             Error::InsecureTransport => f.write_str("This address is served over HTTPS only."),
+            Error::TooManyRequests(wait) => write!(
+                f,
+                "That was one try too many in a short time. Please try again in {}.",
+                in_words(whole_seconds(*wait))
+            ),
+            Error::Busy => {
+                f.write_str("Many people are signing in right now. Please try again in a moment.")
+            }
             Error::Unavailable => f.write_str(
                 "Your session cannot be reached right now. You have not been signed out.",
             ),
@@ -91,3 +123,26 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_wait_is_rounded_up() {
+        for (millis, header, words) in [
+            (0, "1", "1 second"),
+            (1, "1", "1 second"),
+            (1_001, "2", "2 seconds"),
+            (59_000, "59", "59 seconds"),
+            (59_001, "60", "1 minute"),
+            (60_001, "61", "2 minutes"),
+            (3_600_000, "3600", "60 minutes"),
+        ] {
+            let error = Error::TooManyRequests(Duration::from_millis(millis));
+            let response = Response::from(error.clone());
+            assert_eq!((response.status(), response.header("Retry-After")), (429, Some(header)));
+            assert!(error.to_string().ends_with(&format!(" in {words}.")), "{error}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The environment, checked whole at start: everything that is wrong is told at once.
 
+mod users;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;
@@ -16,6 +18,8 @@ use waxseal::seal::{
     looks_weak,
 };
 use waxseal::session::{SameSite, Secure, Settings, SettingsError};
+
+pub use users::Users;
 
 const AUTHENTICATION_KEY: &str = "SESSION_AUTHENTICATION_KEY";
 const ENCRYPTION_KEY: &str = "SESSION_ENCRYPTION_KEY";
@@ -47,6 +51,8 @@ pub struct Config {
     pub max_connections: usize,
     /// `METRICS`.
     pub metrics: bool,
+    /// `USERS_FILE` or `USERS`; none is the demonstration.
+    pub users: Option<Users>,
     /// `RUST_LOG`.
     pub log_filter: String,
     /// What works, and should be looked at all the same.
@@ -114,6 +120,7 @@ impl Reader {
         let workers = self.number("WORKER_THREADS", DEFAULT_WORKERS, WORKERS);
         let max_connections = self.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, CONNECTIONS);
         let metrics = self.switch("METRICS", false);
+        let users = self.users();
         let log_filter = self.log_filter();
         self.check_https(https_only, proxies, settings.secure);
         match (port, keys) {
@@ -126,6 +133,7 @@ impl Reader {
                 workers,
                 max_connections,
                 metrics,
+                users,
                 log_filter,
                 warnings: self.warnings,
             }),

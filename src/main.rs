@@ -4,23 +4,24 @@
 #![deny(missing_docs)]
 
 mod app;
+mod command;
 mod config;
-mod inspect;
 mod logfmt;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use lexopt::prelude::*;
 use log::{error, info, warn};
-use waxseal::server;
-use waxseal::session::Sessions;
+use waxseal::seal::Keyring;
+use waxseal::server::{self, SlowWork};
 
-use app::{App, Metrics};
+use app::password_hash::Cost;
+use app::{App, Metrics, Users};
+use command::print;
 use config::{Config, Faults, SessionConfig};
 
 const HELP: &str = "\
@@ -29,12 +30,18 @@ Waxseal keeps people signed in: sealed sessions, one binary, no async runtime.
 Usage: waxseal [COMMAND]
 
 Commands:
-  serve   answer requests on $PORT (the default)
-  keygen  print a fresh pair of keys, for a .env file or `heroku config:set`
-  inspect [--json] [COOKIE]
-          tell what a session cookie holds, or why it does not open, with the keys
-          of the environment; COOKIE is its value, name=value or a whole header
-          line, and comes from standard input where it is left out
+  serve               answer requests on $PORT (the default)
+  keygen              print a fresh pair of keys, for a .env file or `heroku config:set`
+  inspect [COOKIE]    tell what a session cookie holds, or why it does not open, with the keys of
+                      the environment; COOKIE is its value, name=value or a whole header line, and
+                      comes from standard input where it is left out; --json is for machines
+  hash-password       print the hash of a password, for $USERS
+  add-user FILE NAME  add somebody to the list of users in FILE ($USERS_FILE), or give a new password
+
+The last two ask for the password, or read it from standard input, and take these options:
+  -m, --memory KIB       memory that a hash takes (19456)
+  -t, --iterations N     passes over it (2)
+  -p, --parallelism N    lanes (1)
 
 Options:
   -h, --help     print this
@@ -51,6 +58,8 @@ enum Command {
     Serve,
     Keygen,
     Inspect { cookie: Option<OsString>, json: bool },
+    HashPassword(Cost),
+    AddUser(PathBuf, String, Cost),
     Help,
     Version,
 }
@@ -58,8 +67,10 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match command(lexopt::Parser::from_env()) {
         Ok(Command::Serve) => return serve(),
-        Ok(Command::Keygen) => keygen(),
+        Ok(Command::Keygen) => command::keygen::run(),
         Ok(Command::Inspect { cookie, json }) => return inspect(cookie, json),
+        Ok(Command::HashPassword(cost)) => command::hash_password::run(cost),
+        Ok(Command::AddUser(file, name, cost)) => command::add_user::run(&file, &name, cost),
         Ok(Command::Help) => print(HELP),
         Ok(Command::Version) => print(concat!("waxseal ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => {
@@ -71,29 +82,73 @@ fn main() -> ExitCode {
 }
 
 fn command(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
-    let mut command = None;
+    let command = match arguments.next()? {
+        Some(Short('h') | Long("help")) => return Ok(Command::Help),
+        Some(Short('V') | Long("version")) => return Ok(Command::Version),
+        Some(Value(name)) => match name.to_str() {
+            Some("serve") => Command::Serve,
+            Some("keygen") => Command::Keygen,
+            Some("inspect") => return inspect_cookie(arguments),
+            Some("hash-password") => return hash_password(arguments),
+            Some("add-user") => return add_user(arguments),
+            _ => return Err(format!("there is no command {name:?}").into()),
+        },
+        Some(other) => return Err(other.unexpected()),
+        None => Command::Serve,
+    };
+    match arguments.next()? {
+        Some(Short('h') | Long("help")) => Ok(Command::Help),
+        Some(Short('V') | Long("version")) => Ok(Command::Version),
+        Some(other) => Err(other.unexpected()),
+        None => Ok(command),
+    }
+}
+
+fn inspect_cookie(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let (mut cookie, mut json) = (None, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
-            Value(name) if command.is_none() => {
-                command = Some(match name.to_str() {
-                    Some("serve") => Command::Serve,
-                    Some("keygen") => Command::Keygen,
-                    Some("inspect") => Command::Inspect { cookie: None, json: false },
-                    _ => return Err(format!("there is no command {name:?}").into()),
-                });
-            }
-            other => match (&mut command, other) {
-                (Some(Command::Inspect { json, .. }), Long("json")) => *json = true,
-                (Some(Command::Inspect { cookie, .. }), Value(given)) if cookie.is_none() => {
-                    *cookie = Some(given);
-                }
-                (_, other) => return Err(other.unexpected()),
-            },
+            Long("json") => json = true,
+            Value(given) if cookie.is_none() => cookie = Some(given),
+            other => return Err(other.unexpected()),
         }
     }
-    Ok(command.unwrap_or(Command::Serve))
+    Ok(Command::Inspect { cookie, json })
+}
+
+fn hash_password(arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    Ok(match words_and_cost(arguments)? {
+        Some(([], cost)) => Command::HashPassword(cost),
+        None => Command::Help,
+    })
+}
+
+fn add_user(arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    Ok(match words_and_cost(arguments)? {
+        Some(([file, name], cost)) => Command::AddUser(file.into(), name.string()?, cost),
+        None => Command::Help,
+    })
+}
+
+/// The words of a command that hashes, and its options; none where help is asked for.
+fn words_and_cost<const N: usize>(
+    mut arguments: lexopt::Parser,
+) -> Result<Option<([OsString; N], Cost)>, lexopt::Error> {
+    let (mut words, mut cost) = (Vec::new(), Cost::default());
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(None),
+            Short('m') | Long("memory") => cost.memory = arguments.value()?.parse()?,
+            Short('t') | Long("iterations") => cost.iterations = arguments.value()?.parse()?,
+            Short('p') | Long("parallelism") => cost.parallelism = arguments.value()?.parse()?,
+            Value(word) if words.len() < N => words.push(word),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let words = words.try_into().map_err(|_| "FILE and NAME are missing")?;
+    Ok(Some((words, cost)))
 }
 
 fn serve() -> ExitCode {
@@ -117,10 +172,11 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot listen on port {}: {error}", config.port))?;
     let port = listener.local_addr()?.port();
     let SessionConfig { keyring, key_names, settings } = config.sessions;
-    let sessions = Sessions::sealed(keyring).with(settings)?;
+    let keyring = Arc::new(keyring);
+    let slow_work = SlowWork::for_workers(config.workers);
+    let users = users(config.users, Arc::clone(&keyring))?;
     let metrics = config.metrics.then(|| Metrics::new(key_names));
-    let app = App::new(sessions, config.https_only, metrics);
-    warn!("no users are configured: anybody can sign in as foo with the password secret");
+    let app = App::new(keyring, settings, users, slow_work, config.https_only, metrics)?;
     info!(port, workers = config.workers, version = env!("CARGO_PKG_VERSION"); "listening");
     let mut serving = server::Config::new(listener);
     serving.workers = config.workers;
@@ -136,9 +192,9 @@ fn inspect(cookie: Option<OsString>, json: bool) -> ExitCode {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
     };
-    match inspect::run(&config, cookie, json) {
-        Ok(inspect::Verdict::Opens) => ExitCode::SUCCESS,
-        Ok(inspect::Verdict::Refused) => ExitCode::FAILURE,
+    match command::inspect::run(&config, cookie, json) {
+        Ok(command::inspect::Verdict::Opens) => ExitCode::SUCCESS,
+        Ok(command::inspect::Verdict::Refused) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("waxseal: {error}");
             ExitCode::from(EXIT_USAGE)
@@ -152,18 +208,25 @@ fn refuse(faults: &Faults) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
-fn keygen() -> Result<(), Box<dyn Error>> {
-    let key = || -> Result<String, Box<dyn Error>> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| format!("the system gives no random numbers: {error}"))?;
-        Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+/// Who may sign in, and a warning where that deserves one.
+fn users(
+    configured: Option<config::Users>,
+    keyring: Arc<Keyring>,
+) -> Result<Arc<Users>, Box<dyn Error>> {
+    let Some(configured) = configured else {
+        warn!("no users are configured: anybody can sign in as foo with the password secret");
+        return Ok(Arc::new(Users::demo(keyring)));
     };
-    print(&format!("SESSION_AUTHENTICATION_KEY={}\nSESSION_ENCRYPTION_KEY={}\n", key()?, key()?))
-}
-
-fn print(text: &str) -> Result<(), Box<dyn Error>> {
-    Ok(io::stdout().write_all(text.as_bytes())?)
+    let (all, cheap) = (configured.roll.len(), configured.roll.cheap_hashes());
+    info!(users = all; "users are configured");
+    if cheap > 0 {
+        warn!(users = cheap; "these users' hashes are cheaper to guess than those made today");
+    }
+    let users = Arc::new(Users::new(configured.roll, keyring));
+    if let Some(file) = configured.file {
+        file.watch(Arc::clone(&users))?;
+    }
+    Ok(users)
 }
 
 fn exit_code(outcome: Result<(), Box<dyn Error>>) -> ExitCode {

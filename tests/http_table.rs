@@ -5,8 +5,8 @@ mod support;
 use std::time::{Duration, SystemTime};
 
 use support::{
-    Answer, Ask, Browser, COOKIE, Connection, HOST, SECURE_COOKIE, Waxseal, ask, exchange, get,
-    head, post,
+    Answer, Ask, Browser, COOKIE, Connection, HOST, SECRET_HASH, SECURE_COOKIE, Waxseal, ask,
+    exchange, get, head, post,
 };
 use waxseal::seal::Keyring;
 use waxseal::session::{Scheme, Session, Sessions};
@@ -93,8 +93,12 @@ fn sealed(fill: impl FnOnce(&mut Session)) -> String {
     sessions.save(&mut session).unwrap().expect("values to seal").value().to_owned()
 }
 
+fn sign_in(session: &mut Session, name: &str) {
+    session.sign_in(&sessions().fingerprint(name, SECRET_HASH.as_bytes()));
+}
+
 fn signed_in() -> String {
-    sealed(|session| session.insert("username", "foo").unwrap())
+    sealed(|session| sign_in(session, "foo"))
 }
 
 #[track_caller]
@@ -132,7 +136,7 @@ fn a_session_without_a_user_is_anonymous_and_keeps_its_cookie() {
     let server = Waxseal::start(&[]);
     let carts = [
         sealed(|session| session.insert("cart", "3").unwrap()),
-        sealed(|session| session.insert("username", "").unwrap()),
+        sealed(|session| session.insert("username", "foo").unwrap()),
     ];
     for cart in carts {
         let answer = get("/").cookie(&cart).sent_to(&server);
@@ -142,10 +146,10 @@ fn a_session_without_a_user_is_anonymous_and_keeps_its_cookie() {
 
 #[test]
 fn names_are_escaped_wherever_they_stand() {
-    let server = Waxseal::start(&[]);
     let hostile = r#"<script>alert('x')</script>"&amp;"#;
+    let server = Waxseal::start(&[("USERS", &format!("{hostile}:{SECRET_HASH}"))]);
     let cookie = sealed(|session| {
-        session.insert("username", hostile).unwrap();
+        sign_in(session, hostile);
         session.flash("<img src=x onerror=\"alert(1)\">");
     });
     let answer = get("/").cookie(&cookie).sent_to(&server);
@@ -161,7 +165,7 @@ fn names_are_escaped_wherever_they_stand() {
 fn flashes_are_shown_once_in_their_order_and_not_to_head() {
     let server = Waxseal::start(&[]);
     let cookie = sealed(|session| {
-        session.insert("username", "foo").unwrap();
+        sign_in(session, "foo");
         session.flash("first");
         session.flash("second");
     });
@@ -222,7 +226,7 @@ fn signing_in_makes_a_new_session_id_and_keeps_the_values() {
 }
 
 #[test]
-fn a_wrong_name_or_password_leads_to_the_error_and_sets_no_cookie() {
+fn a_wrong_name_or_password_leads_to_the_error_and_begins_no_session() {
     let server = Waxseal::start(&[]);
     for form in [
         "username=foo&password=wrong",
@@ -240,7 +244,12 @@ fn a_wrong_name_or_password_leads_to_the_error_and_sets_no_cookie() {
         "",
     ] {
         let answer = post("/login", form).sent_to(&server);
-        assert_answer(&answer, 303, &[("Location", "/public/login.html#failed")]);
+        let mut headers = vec![("Location", "/public/login.html#failed")];
+        if answer.set_browser().is_some() {
+            headers.extend([NO_STORE, set_cookie_line(&answer)]);
+        }
+        assert_answer(&answer, 303, &headers);
+        assert_eq!(answer.set_cookie(), None, "no session begins");
     }
 }
 
@@ -387,12 +396,14 @@ const FILES: [(&str, &str, &str, &[u8]); 5] = [
 
 #[test]
 fn files_come_whole_with_their_type_an_entity_tag_and_a_rule_for_caches() {
-    let server = Waxseal::start(&[]);
+    let server = Waxseal::start(&[("USERS", &format!("foo:{SECRET_HASH}"))]);
     for (path, content_type, caching, content) in FILES {
         let answer = get(path).sent_to(&server);
         let etag = answer.header("ETag").unwrap();
         assert!(etag.len() > 10 && etag.starts_with('"') && etag.ends_with('"'), "{etag}");
-        let headers = [("Content-Type", content_type), ("Cache-Control", caching), ("ETag", etag)];
+        let mut headers =
+            vec![("Content-Type", content_type), ("Cache-Control", caching), ("ETag", etag)];
+        headers.extend(path.ends_with(".html").then_some(VARY));
         assert_answer(&answer, 200, &headers);
         assert_eq!(answer.body, content, "{path}");
         let with_query = get(&format!("{path}?v=2")).sent_to(&server);
@@ -868,7 +879,7 @@ fn by_https_the_cookie_is_secure_and_has_the_prefix() {
 fn an_answer_that_sets_a_cookie_is_kept_by_no_cache() {
     let server = behind_a_proxy();
     let with_flash = sealed(|session| {
-        session.insert("username", "foo").unwrap();
+        sign_in(session, "foo");
         session.flash("hello");
     });
     for request in [

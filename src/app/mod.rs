@@ -1,26 +1,40 @@
 //! The pages: what they share, and the one table of routes.
 
+mod browser;
+mod hashing;
 mod home;
 mod login;
 mod logout;
 mod metrics;
 mod page;
+pub mod password_hash;
+pub mod roll;
+mod throttle;
 mod users;
+mod users_file;
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use log::{debug, error};
+use log::{debug, error, info};
 use waxseal::http::{Error, Method, Request, Response, Route, Router, assets, refuse_cross_site};
-use waxseal::session::{SaveError, Scheme, Session, Sessions};
+use waxseal::seal::Keyring;
+use waxseal::server::SlowWork;
+use waxseal::session::{SaveError, Scheme, Session, Sessions, Settings, SettingsError};
+
+use hashing::Hashing;
+use throttle::Throttle;
+pub use users::Users;
+pub use users_file::{UsersFile, UsersFileError};
 
 pub use metrics::Metrics;
 
 /// Largest form that any route takes, in bytes.
 const FORM_LIMIT: usize = 8 * 1024;
-/// Where people sign in.
+/// The page with the form for signing in, among the files.
+const LOGIN_FILE: &str = "login.html";
+/// Its address.
 const LOGIN_PAGE: &str = "/public/login.html";
-/// The name of the session's value that says who is signed in.
-const USERNAME: &str = "username";
 /// What is served without TLS even where HTTPS is a must: a probe comes from inside.
 const HEALTH: &str = "/healthz";
 /// What the operator is shown, and nobody else.
@@ -39,7 +53,7 @@ static ROUTES: Router<App> = Router::new(&[
     Route::get("/logout", logout::ask_or_sign_out),
     Route::post("/logout", logout::sign_out),
     Route::get("/public/*", public),
-    Route::get("/favicon.ico", |_, request| assets::serve::<Static>(request, "favicon.ico")),
+    Route::get("/favicon.ico", |_, request| file(request, "favicon.ico")),
     Route::get(HEALTH, health),
     Route::get(METRICS, metrics::show),
 ]);
@@ -57,13 +71,33 @@ include!(concat!(env!("OUT_DIR"), "/static.rs"));
 /// What all pages share.
 pub struct App {
     sessions: Sessions,
+    /// What browsers are remembered for while nobody is signed in.
+    browsers: Sessions,
+    users: Arc<Users>,
+    throttle: Throttle,
+    hashing: Hashing,
     https_only: bool,
     metrics: Option<Metrics>,
 }
 
 impl App {
-    pub fn new(sessions: Sessions, https_only: bool, metrics: Option<Metrics>) -> App {
-        App { sessions, https_only, metrics }
+    pub fn new(
+        keyring: Arc<Keyring>,
+        settings: Settings,
+        users: Arc<Users>,
+        slow_work: SlowWork,
+        https_only: bool,
+        metrics: Option<Metrics>,
+    ) -> Result<App, SettingsError> {
+        Ok(App {
+            browsers: Sessions::sealed(Arc::clone(&keyring)).with(browser::settings(&settings))?,
+            sessions: Sessions::sealed(keyring).with(settings)?,
+            users,
+            throttle: Throttle::new(),
+            hashing: Hashing::new(slow_work),
+            https_only,
+            metrics,
+        })
     }
 
     /// The answer to `request`.
@@ -87,23 +121,42 @@ impl App {
         ROUTES.dispatch(self, request)
     }
 
-    /// The visitor's session.
+    /// The visitor's session. It has a user only where that user may sign in today, with the same
+    /// password.
     fn session(&self, request: &Request<'_>) -> Result<Session, Error> {
+        let mut session = self.load(&self.sessions, request)?;
+        let Some(username) = session.user().map(str::to_owned) else { return Ok(session) };
+        let fingerprint = self.users.fingerprint(&username);
+        if !fingerprint.is_some_and(|fingerprint| session.confirm(&fingerprint)) {
+            let (address, request_id) = (request.address(), request.id());
+            info!(username, address:%, request_id; "session ended: no such user, or another password");
+            session.destroy();
+        }
+        Ok(session)
+    }
+
+    /// What the visitor's browser is remembered for.
+    fn browser(&self, request: &Request<'_>) -> Result<Session, Error> {
+        self.load(&self.browsers, request)
+    }
+
+    fn load(&self, sessions: &Sessions, request: &Request<'_>) -> Result<Session, Error> {
         let scheme = if request.is_https() { Scheme::Https } else { Scheme::Http };
-        self.sessions.load(&request.cookies(), scheme).map_err(|error| {
+        sessions.load(&request.cookies(), scheme).map_err(|error| {
             error!(error:% = error, request_id = request.id(); "a session could not be loaded");
             Error::Unavailable
         })
     }
 
-    /// `response`, with the cookie that saving `session` makes due.
+    /// `response`, with the cookie that saving `session`, one of `sessions`, makes due.
     fn save(
         &self,
+        sessions: &Sessions,
         request: &Request<'_>,
         session: &mut Session,
         response: Response,
     ) -> Result<Response, Error> {
-        match self.sessions.save(session) {
+        match sessions.save(session) {
             Ok(Some(cookie)) => Ok(response.with_cookie(&cookie)),
             Ok(None) => Ok(response),
             Err(error) => {
@@ -117,9 +170,13 @@ impl App {
     }
 }
 
-fn public(_: &App, request: &mut Request<'_>) -> Result<Response, Error> {
-    let path = request.path().strip_prefix("/public/").ok_or(Error::NotFound)?;
+fn file(request: &Request<'_>, path: &str) -> Result<Response, Error> {
     assets::serve::<Static>(request, path)
+}
+
+fn public(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
+    let path = request.path().strip_prefix("/public/").ok_or(Error::NotFound)?;
+    if assets::name(path)? == LOGIN_FILE { login::show(app, request) } else { file(request, path) }
 }
 
 fn health(_: &App, _: &mut Request<'_>) -> Result<Response, Error> {

@@ -5,6 +5,12 @@ use std::fmt::{Display, Write};
 use html_escape::encode_safe;
 use waxseal::http::{Error, Response};
 
+use super::{LOGIN_FILE, Static, users};
+
+/// The places in the login page that we fill.
+const NOTE: &str = "<!-- A note, where this is a demonstration. -->";
+const FIELD: &str = "name=\"username\"";
+
 /// A whole page around `main`, which is HTML already.
 fn frame(title: &str, main: impl Display) -> String {
     format!(
@@ -38,6 +44,10 @@ pub(super) fn home(username: &str, flashes: &[String]) -> String {
         r#"<h1>Hello {}</h1>
 {}<form method="post" action="/logout">
 <button class="quiet" type="submit">Logout</button>
+</form>
+<form method="post" action="/logout">
+<input type="hidden" name="everywhere" value="1">
+<button class="quiet" type="submit">Sign out everywhere</button>
 </form>"#,
         encode_safe(username),
         flash_list(flashes)
@@ -58,6 +68,27 @@ fn flash_list(flashes: &[String]) -> String {
     format!("<div role=\"status\">\n<ul class=\"flashes\">\n{items}</ul>\n</div>\n")
 }
 
+/// The login page: `static/login.html`, with the name that was typed before, and in the
+/// demonstration with a note that it is one.
+pub(super) fn login(is_demo: bool, typed: &str) -> String {
+    let page = Static::get(LOGIN_FILE).expect("the login page is a part of the program");
+    let page = String::from_utf8_lossy(&page.data);
+    let note = if is_demo { demonstration() } else { String::new() };
+    let value = match typed {
+        "" => String::new(),
+        name => format!(" value=\"{}\"", encode_safe(name)),
+    };
+    page.replace(NOTE, &note).replace(FIELD, &format!("{FIELD}{value}"))
+}
+
+fn demonstration() -> String {
+    let (name, password) = users::DEMO;
+    format!(
+        "<p id=\"demonstration\" class=\"note\">This is a demonstration. Sign in as \
+         <strong>{name}</strong> with the password <strong>{password}</strong>.</p>"
+    )
+}
+
 /// The page that asks whether to sign out.
 pub(super) fn sign_out() -> String {
     let main = r#"<h1>Sign out?</h1>
@@ -76,6 +107,7 @@ pub(super) fn error(error: &Error) -> Response {
         404 => "Not found",
         405 => "Not possible here",
         413 => "Too large",
+        429 => "Too many tries",
         503 => "Back in a moment",
         500.. => "Something went wrong",
         _ => "Not understood",
@@ -99,6 +131,19 @@ mod tests {
         assert!(page.contains("Hello &lt;script&gt;alert(&#x27;x&#x27;)&lt;&#x2F;script&gt;"));
         assert!(page.contains("<li>a &amp; &quot;b&quot;</li>"));
         assert!(!page.contains("<script"));
+    }
+
+    #[test]
+    fn the_login_page_keeps_the_name_and_tells_of_the_demonstration() {
+        let file = String::from_utf8(Static::get(LOGIN_FILE).unwrap().data.into_owned()).unwrap();
+        for place in [NOTE, FIELD] {
+            assert_eq!(file.matches(place).count(), 1, "{place}");
+        }
+        assert_eq!(login(false, ""), file.replace(NOTE, ""));
+        let page = login(true, "\"><b>'&");
+        assert!(page.contains(r#"name="username" value="&quot;&gt;&lt;b&gt;&#x27;&amp;" type="#));
+        assert!(page.contains("<strong>foo</strong>") && page.contains("<strong>secret</strong>"));
+        assert!(!login(false, "foo").contains("demonstration"));
     }
 
     #[test]

@@ -1,10 +1,119 @@
-//! Who may sign in.
+//! Who may sign in: the users of a list, or the one pair of the demonstration.
 
-/// The one pair of the demonstration. It stands in the README: there is nothing to hide in the time
-/// that comparing takes.
-const DEMO: (&str, &str) = ("foo", "secret");
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, PoisonError, RwLock};
 
-/// Whether this is a user's name and password.
-pub(super) fn is_right(username: &str, password: &str) -> bool {
-    (username, password) == DEMO
+use waxseal::seal::{Fingerprint, Keyring};
+
+use super::password_hash::PasswordHash;
+use super::roll::Roll;
+
+/// The pair of the demonstration. It stands in the README.
+pub const DEMO: (&str, &str) = ("foo", "secret");
+/// Its entry. No user is configured with this hash: where users are configured, a session of the
+/// demonstration ends, even one of a user called foo.
+const DEMO_ENTRY: &str = concat!(
+    "foo:$argon2id$v=19$m=8,t=1,p=1$YKQMosCr6UP7NqpP7udA1g$",
+    "Nsj+AImdJHXeXTK00DyfnUbZxCaOsseal6/kJ279yoA"
+);
+
+/// Everybody who may sign in.
+pub struct Users {
+    roll: RwLock<Arc<Roll>>,
+    is_demo: bool,
+    keyring: Arc<Keyring>,
+    /// Chooses whose hash is verified for a name that is unknown.
+    decoys: RandomState,
+}
+
+impl Users {
+    /// The users of `roll`.
+    pub fn new(roll: Roll, keyring: Arc<Keyring>) -> Users {
+        let (roll, decoys) = (RwLock::new(Arc::new(roll)), RandomState::new());
+        Users { roll, is_demo: false, keyring, decoys }
+    }
+
+    /// The demonstration's.
+    pub fn demo(keyring: Arc<Keyring>) -> Users {
+        // A test signs in with it.
+        let roll = Roll::parse(DEMO_ENTRY).expect("the demonstration's entry is one");
+        Users { is_demo: true, ..Users::new(roll, keyring) }
+    }
+
+    /// Whether anybody may sign in with the pair that stands in the README.
+    pub fn is_demo(&self) -> bool {
+        self.is_demo
+    }
+
+    /// Whether there is a user called `name`.
+    pub fn knows(&self, name: &str) -> bool {
+        self.roll().get(name).is_some()
+    }
+
+    /// The fingerprint of the user called `name`, if `password` is right. Takes as long where there
+    /// is no such user.
+    pub fn verify(&self, name: &str, password: &str) -> Option<Fingerprint> {
+        let roll = self.roll();
+        let hash = roll.verify(name, password, self.decoys.hash_one(name))?;
+        Some(self.fingerprint_of(name, hash))
+    }
+
+    /// The fingerprint of the user called `name`, as the stored hash is now.
+    pub fn fingerprint(&self, name: &str) -> Option<Fingerprint> {
+        self.roll().get(name).map(|hash| self.fingerprint_of(name, hash))
+    }
+
+    /// From now on the users of `roll` may sign in, and no others.
+    pub fn replace(&self, roll: Roll) {
+        *self.roll.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roll);
+    }
+
+    fn roll(&self) -> Arc<Roll> {
+        Arc::clone(&self.roll.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn fingerprint_of(&self, name: &str, hash: &PasswordHash) -> Fingerprint {
+        self.keyring.fingerprint(name, hash.as_str().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::password_hash::Cost;
+    use super::*;
+
+    fn keyring() -> Arc<Keyring> {
+        Arc::new(Keyring::new(b"authentication", b"0123456789abcdef").unwrap())
+    }
+
+    fn roll(name: &str, password: &str) -> Roll {
+        let cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
+        let hash = PasswordHash::new(password, cost).unwrap();
+        Roll::parse(&format!("{name}:{}", hash.as_str())).unwrap()
+    }
+
+    #[test]
+    fn the_demonstration_has_its_one_pair() {
+        let users = Users::demo(keyring());
+        assert!(users.is_demo() && users.verify(DEMO.0, DEMO.1).is_some());
+        for (name, password) in [("foo", "Secret"), ("Foo", "secret"), ("", "secret"), ("foo", "")]
+        {
+            assert!(users.verify(name, password).is_none());
+        }
+    }
+
+    #[test]
+    fn with_users_the_pair_does_not_exist() {
+        let users = Users::new(roll("alice", "a"), keyring());
+        assert!(!users.is_demo() && !users.knows("foo"));
+        assert!(users.verify("foo", "secret").is_none() && users.verify("alice", "a").is_some());
+    }
+
+    #[test]
+    fn another_list_ends_what_was_signed_with_the_first() {
+        let users = Users::new(roll("alice", "a"), keyring());
+        assert!(users.fingerprint("alice").is_some());
+        users.replace(roll("bob", "b"));
+        assert!(users.fingerprint("alice").is_none() && users.verify("bob", "b").is_some());
+    }
 }

@@ -1,5 +1,7 @@
 //! Files that are part of the program: embedded in release builds, read from disk in debug builds.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
@@ -37,14 +39,11 @@ const ETAG_BYTES: usize = 16;
 /// }
 /// ```
 pub fn serve<E: RustEmbed>(request: &Request<'_>, path: &str) -> Result<Response, Error> {
-    let path = percent_decode_str(path).decode_utf8().map_err(|_| Error::NotFound)?;
-    if !is_inside(&path) {
-        return Err(Error::NotFound);
-    }
-    let plain = E::get(&path).ok_or(Error::NotFound)?;
+    let name = name(path)?;
+    let plain = E::get(&name).ok_or(Error::NotFound)?;
     let content_type = content_type(&plain);
     let caching = if content_type.starts_with("text/html") { "no-cache" } else { MAX_AGE };
-    let twin = E::get(&format!("{path}.gz"));
+    let twin = E::get(&format!("{name}.gz"));
     let has_twin = twin.is_some();
     let gzipped = twin.filter(|_| takes_gzip(request.headers("Accept-Encoding")));
     let is_gzipped = gzipped.is_some();
@@ -62,7 +61,25 @@ pub fn serve<E: RustEmbed>(request: &Request<'_>, path: &str) -> Result<Response
     Ok(response.with_header("Cache-Control", caching).with_header("ETag", etag))
 }
 
+/// The name of the file at `path`, decoded: the same for every way to write it.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] for whatever lies outside of a folder.
+///
+/// ```
+/// use waxseal::http::assets;
+///
+/// assert_eq!(assets::name("%6cogin%2Ehtml").as_deref(), Ok("login.html"));
+/// assert!(assets::name("..%2fsecret").is_err());
+/// ```
+pub fn name(path: &str) -> Result<Cow<'_, str>, Error> {
+    let name = percent_decode_str(path).decode_utf8().map_err(|_| Error::NotFound)?;
+    if is_inside(&name) { Ok(name) } else { Err(Error::NotFound) }
+}
+
 /// A page that the program writes, as if it were a file: the same text has the same entity tag.
+#[must_use]
 pub fn page(request: &Request<'_>, page: String) -> Response {
     let etag = entity_tag(&Sha256::digest(&page).into());
     let response = unless_known(request, &etag, || Response::html(200, page));

@@ -22,6 +22,13 @@ pub const HOST: &str = "waxseal.test";
 /// The cookie's name by HTTP, and by HTTPS.
 pub const COOKIE: &str = "waxseal";
 pub const SECURE_COOKIE: &str = "__Host-waxseal";
+/// Behind either stands the name of the cookie that a browser is remembered by.
+pub const BROWSER: &str = "-browser";
+/// The stored hash of the demonstration's password, `secret`.
+pub const SECRET_HASH: &str = concat!(
+    "$argon2id$v=19$m=8,t=1,p=1$YKQMosCr6UP7NqpP7udA1g$",
+    "Nsj+AImdJHXeXTK00DyfnUbZxCaOsseal6/kJ279yoA"
+);
 
 // --- the process ---------------------------------------------------------------------------------
 
@@ -335,10 +342,24 @@ impl Answer {
         self.header("Location")
     }
 
-    /// The cookie that it sets, or removes.
+    /// The session's cookie that it sets, or removes.
     #[track_caller]
     pub fn set_cookie(&self) -> Option<SetCookie> {
-        self.header("Set-Cookie").map(SetCookie::parse)
+        self.one_cookie(|name| !name.ends_with(BROWSER))
+    }
+
+    /// The cookie that the browser is remembered by, which it sets, or removes.
+    #[track_caller]
+    pub fn set_browser(&self) -> Option<SetCookie> {
+        self.one_cookie(|name| name.ends_with(BROWSER))
+    }
+
+    #[track_caller]
+    fn one_cookie(&self, is_it: impl Fn(&str) -> bool) -> Option<SetCookie> {
+        let cookies = self.all("Set-Cookie").into_iter().map(SetCookie::parse);
+        let mut found: Vec<SetCookie> = cookies.filter(|cookie| is_it(&cookie.name)).collect();
+        assert!(found.len() < 2, "{self:?}");
+        found.pop()
     }
 
     pub fn greets(&self, name: &str) -> bool {
@@ -441,10 +462,19 @@ impl Browser {
         answer.greets("foo")
     }
 
-    /// The value of the one cookie in the jar.
+    /// The value of the session's cookie, the one in the jar beside the one that the browser is
+    /// remembered by.
     pub fn cookie(&self) -> Option<&str> {
-        assert!(self.jar.len() < 2, "{:?}", self.jar);
-        self.jar.first().map(|cookie| cookie.value.as_str())
+        let is_session = |cookie: &&SetCookie| !cookie.name.ends_with(BROWSER);
+        let sessions: Vec<&SetCookie> = self.jar.iter().filter(is_session).collect();
+        assert!(sessions.len() < 2, "{:?}", self.jar);
+        sessions.first().map(|cookie| cookie.value.as_str())
+    }
+
+    /// The value of the cookie with this name.
+    pub fn cookie_called(&self, name: &str) -> Option<&str> {
+        let cookie = self.jar.iter().find(|cookie| cookie.name == name);
+        cookie.map(|cookie| cookie.value.as_str())
     }
 
     #[track_caller]

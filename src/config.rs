@@ -1,11 +1,11 @@
 //! The environment, checked whole at start: everything that is wrong is told at once.
 
+mod faults;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;
-use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -19,6 +19,8 @@ use waxseal::seal::{
 };
 use waxseal::session::{SameSite, Secure, Settings, SettingsError};
 
+use faults::Fault;
+pub use faults::Faults;
 pub use users::Users;
 
 const AUTHENTICATION_KEY: &str = "SESSION_AUTHENTICATION_KEY";
@@ -410,27 +412,5 @@ fn secure(text: &str) -> Option<Secure> {
         "always" => Some(Secure::Always),
         "never" => Some(Secure::Never),
         _ => None,
-    }
-}
-
-/// What is wrong with one variable. Never holds any part of a key.
-#[derive(Debug, PartialEq, Eq)]
-struct Fault {
-    variable: String,
-    found: String,
-    remedy: String,
-}
-
-/// Everything that is wrong with the environment.
-#[derive(Debug)]
-pub struct Faults(Vec<Fault>);
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("waxseal: the environment cannot be used; nothing was started.\n")?;
-        for Fault { variable, found, remedy } in &self.0 {
-            write!(f, "\n  {variable} {found}.\n      {remedy}")?;
-        }
-        Ok(())
     }
 }

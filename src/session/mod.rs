@@ -41,6 +41,7 @@ mod expiring;
 mod memory;
 mod payload;
 mod revoked;
+mod save_error;
 #[allow(clippy::module_inception)] // the folder is the subject, the file is the type
 mod session;
 mod sessions;
@@ -51,8 +52,9 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use cookie::{Scheme, Secure};
 pub use counts::Counts;
 pub use memory::MemoryStore;
+pub use save_error::SaveError;
 pub use session::{Outcome, ReservedName, Session};
-pub use sessions::{SaveError, Sessions};
+pub use sessions::Sessions;
 pub use settings::{Settings, SettingsError};
 pub use store::{Change, Committed, Key, Store, StoreError, Values};
 

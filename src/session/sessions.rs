@@ -1,6 +1,5 @@
 //! Loading sessions from a `Cookie` header, saving them into a `Set-Cookie`.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use super::cookie::CookieMaker;
 use super::revoked::{RevokedIds, RevokedUsers};
 use super::session::{Loaded, Outcome, Session, USERNAME};
 use super::store::{Committed, Key, Store, StoreError, Values};
-use super::{Clock, Counts, Scheme, Settings, SettingsError, SystemClock, payload};
+use super::{Clock, Counts, SaveError, Scheme, Settings, SettingsError, SystemClock, payload};
 use crate::seal::{
     CLOCK_SKEW, Fingerprint, Header, Keyring, MAX_COOKIE, Opened, Refusal, STORED_PAYLOAD, Version,
 };
@@ -374,60 +373,5 @@ impl fmt::Debug for Sessions {
             .field("keyring", &self.keyring)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a session could not be saved.
-///
-/// ```
-/// use waxseal::{seal::Keyring, session::{SaveError, Scheme, Sessions}};
-///
-/// let sessions = Sessions::sealed(Keyring::new(b"authentication key", b"0123456789abcdef")?);
-/// let mut session = sessions.load("", Scheme::Http)?;
-/// session.insert("novel", "x".repeat(5000))?;
-/// let error = sessions.save(&mut session).unwrap_err();
-/// assert!(matches!(error, SaveError::SessionTooLarge { limit: 4096, .. }));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum SaveError {
-    /// More than a browser, or the store, would keep.
-    SessionTooLarge {
-        /// The size in bytes: in a cookie, its name and value together.
-        size: usize,
-        /// What is allowed, in bytes.
-        limit: usize,
-    },
-    /// The store failed.
-    Store(StoreError),
-}
-
-impl From<StoreError> for SaveError {
-    fn from(error: StoreError) -> SaveError {
-        match error {
-            StoreError::TooLarge { size, limit } => SaveError::SessionTooLarge { size, limit },
-            other => SaveError::Store(other),
-        }
-    }
-}
-
-impl fmt::Display for SaveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SaveError::SessionTooLarge { size, limit } => {
-                write!(f, "the session would take {size} bytes; {limit} are allowed")
-            }
-            SaveError::Store(_) => f.write_str("the session could not be saved"),
-        }
-    }
-}
-
-impl Error for SaveError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            SaveError::SessionTooLarge { .. } => None,
-            SaveError::Store(error) => Some(error),
-        }
     }
 }

@@ -4,6 +4,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use waxseal::server::SlowWork;
 
+use super::password_hash::Memory;
+
 /// Hashes at once, so that they fit into a small machine beside everything else.
 const AT_ONCE: usize = 2;
 
@@ -11,39 +13,44 @@ const AT_ONCE: usize = 2;
 pub struct Hashing {
     /// How many workers may hash or wait for it: the others answer other requests meanwhile.
     slow_work: SlowWork,
-    running: Mutex<usize>,
+    /// What the next hash may be made in: one memory for each that may still begin.
+    free: Mutex<Vec<Memory>>,
     one_ended: Condvar,
 }
 
 impl Hashing {
     pub fn new(slow_work: SlowWork) -> Hashing {
-        Hashing { slow_work, running: Mutex::new(0), one_ended: Condvar::new() }
+        let free = Mutex::new(vec![Memory::new(); AT_ONCE]);
+        Hashing { slow_work, free, one_ended: Condvar::new() }
     }
 
     /// What `hash` gives, after its turn came; `None` at once where too many wait already.
-    pub fn run<T>(&self, hash: impl FnOnce() -> T) -> Option<T> {
+    pub fn run<T>(&self, hash: impl FnOnce(&mut Memory) -> T) -> Option<T> {
         let _leave = self.slow_work.begin()?;
-        let _turn = self.turn();
-        Some(hash())
+        let mut turn = self.turn();
+        Some(hash(&mut turn.memory))
     }
 
     /// Waits until fewer than two are running.
     fn turn(&self) -> Turn<'_> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = |running: &mut usize| *running >= AT_ONCE;
-        let running = self.one_ended.wait_while(running, is_full);
-        *running.unwrap_or_else(PoisonError::into_inner) += 1;
-        Turn(self)
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = self.one_ended.wait_while(free, |free| free.is_empty());
+        let memory = free.unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        Turn { hashing: self, memory }
     }
 }
 
 /// One of the two, until dropped, by a panic too.
-struct Turn<'h>(&'h Hashing);
+struct Turn<'h> {
+    hashing: &'h Hashing,
+    memory: Memory,
+}
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *self.0.running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.0.one_ended.notify_one();
+        let memory = std::mem::take(&mut self.memory);
+        self.hashing.free.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        self.hashing.one_ended.notify_one();
     }
 }
 
@@ -65,7 +72,7 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..16 {
                 scope.spawn(|| {
-                    hashing.run(|| {
+                    hashing.run(|_| {
                         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         together.wait();
                         thread::sleep(Duration::from_millis(2));
@@ -84,7 +91,7 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
-                    hashing.run(|| {
+                    hashing.run(|_| {
                         inside.wait();
                         end.wait();
                     })
@@ -93,24 +100,24 @@ mod tests {
             inside.wait();
             for _ in 0..2 {
                 // Until it has leave: the loop below takes it away now and then.
-                scope.spawn(|| while hashing.run(|| ()).is_none() {});
+                scope.spawn(|| while hashing.run(|_| ()).is_none() {});
             }
             while hashing.slow_work.begin().is_some() {
                 thread::yield_now();
             }
-            assert!(hashing.run(|| ()).is_none());
+            assert!(hashing.run(|_| ()).is_none());
             end.wait();
         });
-        assert!(hashing.run(|| ()).is_some());
+        assert!(hashing.run(|_| ()).is_some());
     }
 
     #[test]
     fn a_panic_frees_its_place() {
         let hashing = Hashing::new(SlowWork::for_workers(2));
         for _ in 0..5 {
-            let run = catch_unwind(AssertUnwindSafe(|| hashing.run(|| panic!("as a test"))));
+            let run = catch_unwind(AssertUnwindSafe(|| hashing.run(|_| panic!("as a test"))));
             assert!(run.is_err());
         }
-        assert_eq!(hashing.run(|| 1), Some(1));
+        assert_eq!(hashing.run(|_| 1), Some(1));
     }
 }

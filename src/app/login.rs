@@ -28,9 +28,9 @@ pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Err
     };
     let is_demo = app.users.is_demo();
     let response = match typed {
-        Some(name) => Response::html(200, page::login(is_demo, &name))
+        Some(name) => Response::html(200, page::login(is_demo, &name)?)
             .with_header("Cache-Control", "no-store"),
-        None if is_demo => assets::page(request, page::login(is_demo, "")),
+        None if is_demo => assets::page(request, page::login(is_demo, "")?),
         None => file(request, LOGIN_FILE)?,
     };
     let response = response.with_header("Vary", "Cookie");
@@ -52,7 +52,7 @@ pub(super) fn sign_in(app: &App, request: &mut Request<'_>) -> Result<Response, 
         log_refusal(app, request, username, &format!("sign-in throttled by {}", refused.limit));
         Error::TooManyRequests(refused.wait)
     })?;
-    match app.hashing.run(|| app.users.verify(username, password)) {
+    match app.hashing.run(|memory| app.users.verify(username, password, memory)) {
         Some(Some(fingerprint)) => {
             admission.give_back();
             succeed(app, request, browser, &fingerprint)

@@ -70,15 +70,15 @@ fn flash_list(flashes: &[String]) -> String {
 
 /// The login page: `static/login.html`, with the name that was typed before, and in the
 /// demonstration with a note that it is one.
-pub(super) fn login(is_demo: bool, typed: &str) -> String {
-    let page = Static::get(LOGIN_FILE).expect("the login page is a part of the program");
+pub(super) fn login(is_demo: bool, typed: &str) -> Result<String, Error> {
+    let page = Static::get(LOGIN_FILE).ok_or(Error::NotFound)?;
     let page = String::from_utf8_lossy(&page.data);
     let note = if is_demo { demonstration() } else { String::new() };
     let value = match typed {
         "" => String::new(),
         name => format!(" value=\"{}\"", encode_safe(name)),
     };
-    page.replace(NOTE, &note).replace(FIELD, &format!("{FIELD}{value}"))
+    Ok(page.replace(NOTE, &note).replace(FIELD, &format!("{FIELD}{value}")))
 }
 
 fn demonstration() -> String {
@@ -139,11 +139,11 @@ mod tests {
         for place in [NOTE, FIELD] {
             assert_eq!(file.matches(place).count(), 1, "{place}");
         }
-        assert_eq!(login(false, ""), file.replace(NOTE, ""));
-        let page = login(true, "\"><b>'&");
+        assert_eq!(login(false, ""), Ok(file.replace(NOTE, "")));
+        let page = login(true, "\"><b>'&").unwrap();
         assert!(page.contains(r#"name="username" value="&quot;&gt;&lt;b&gt;&#x27;&amp;" type="#));
         assert!(page.contains("<strong>foo</strong>") && page.contains("<strong>secret</strong>"));
-        assert!(!login(false, "foo").contains("demonstration"));
+        assert!(!login(false, "foo").unwrap().contains("demonstration"));
     }
 
     #[test]

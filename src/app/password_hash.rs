@@ -3,7 +3,8 @@
 use std::fmt;
 
 use argon2::password_hash::phc::PasswordHash as Phc;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHasher, Version};
+use subtle::ConstantTimeEq;
 
 /// Longest password, in bytes. It is taken whole.
 pub const MAX_PASSWORD: usize = 1024;
@@ -19,6 +20,10 @@ const MAX_BCRYPT_PASSWORD: usize = 72;
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=15;
 #[cfg(feature = "bcrypt")]
 const BCRYPT_COST: u32 = 10;
+
+/// What a hash of argon2id is computed in. It is kept from one to the next: allocated anew for each,
+/// in whichever thread, the system's allocator would keep many times as much.
+pub type Memory = Vec<Block>;
 
 /// How much work a hash of argon2id is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +102,9 @@ impl PasswordHash {
 
     /// Whether it is the hash of `password`. An empty one, or one that is too long, never fits, and
     /// takes the same time.
-    pub fn fits(&self, password: &str) -> bool {
+    pub fn fits(&self, password: &str, memory: &mut Memory) -> bool {
         let is_right = match &self.scheme {
-            Scheme::Argon2id(hash) => {
-                Argon2::default().verify_password(password.as_bytes(), &**hash).is_ok()
-            }
+            Scheme::Argon2id(hash) => argon2id_fits(hash, password, memory).unwrap_or(false),
             #[cfg(feature = "bcrypt")]
             Scheme::Bcrypt(_) => {
                 bcrypt::verify(password, &self.text).unwrap_or(false)
@@ -137,6 +140,20 @@ fn argon2id(text: &str) -> Result<Scheme, HashError> {
     }
     cost(&hash).and_then(Cost::params).ok_or(HashError::Cost)?;
     Ok(Scheme::Argon2id(Box::new(hash)))
+}
+
+/// Whether `hash` is one of `password`; `None` for what [`PasswordHash::parse`] does not let pass.
+fn argon2id_fits(hash: &Phc, password: &str, memory: &mut Memory) -> Option<bool> {
+    let params = Params::try_from(hash).ok()?;
+    let (salt, expected) = (hash.salt.as_ref()?, hash.hash.as_ref()?.as_bytes());
+    if memory.len() < params.block_count() {
+        memory.resize(params.block_count(), Block::default());
+    }
+    let mut output = vec![0; expected.len()];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into_with_memory(password.as_bytes(), salt, &mut output, memory)
+        .ok()?;
+    Some(output.ct_eq(expected).into())
 }
 
 fn cost(hash: &Phc) -> Option<Cost> {
@@ -210,6 +227,12 @@ mod tests {
 
     const CHEAP: Cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
 
+    impl PasswordHash {
+        fn fits_now(&self, password: &str) -> bool {
+            self.fits(password, &mut Memory::new())
+        }
+    }
+
     fn hash(password: &str) -> PasswordHash {
         PasswordHash::new(password, CHEAP).unwrap()
     }
@@ -220,8 +243,12 @@ mod tests {
         let read = PasswordHash::parse(written.as_str()).unwrap();
         assert_eq!(read.as_str(), written.as_str());
         for hash in [read, written] {
-            assert!(hash.fits("correct horse"));
-            assert!(!hash.fits("correct hors") && !hash.fits("Correct horse") && !hash.fits(""));
+            assert!(hash.fits_now("correct horse"));
+            assert!(
+                !hash.fits_now("correct hors")
+                    && !hash.fits_now("Correct horse")
+                    && !hash.fits_now("")
+            );
         }
         assert_ne!(hash("a").as_str(), hash("a").as_str(), "each has a salt of its own");
     }
@@ -232,15 +259,15 @@ mod tests {
         let hash = "$argon2id$v=19$m=64,t=2,p=2$Bfcvk2z2p5DPMzESXQnhzQ$\
                     85OP9LDP8ko2hHoroAILYjs8hCbeif0gZt2MlC4M/IM";
         let hash = PasswordHash::parse(hash).unwrap();
-        assert!(hash.fits("Pässwort") && !hash.fits("Passwort"));
+        assert!(hash.fits_now("Pässwort") && !hash.fits_now("Passwort"));
     }
 
     #[test]
     fn passwords_of_up_to_1024_bytes_are_taken_whole() {
         let longest = "x".repeat(MAX_PASSWORD);
         let hash = hash(&longest);
-        assert!(hash.fits(&longest));
-        assert!(!hash.fits(&longest[1..]) && !hash.fits(&format!("{}y", &longest[1..])));
+        assert!(hash.fits_now(&longest));
+        assert!(!hash.fits_now(&longest[1..]) && !hash.fits_now(&format!("{}y", &longest[1..])));
         let too_long = format!("{longest}x");
         assert_eq!(PasswordHash::new(&too_long, CHEAP).err(), Some(HashError::TooLong));
         assert_eq!(PasswordHash::new("", CHEAP).err(), Some(HashError::Empty));
@@ -252,7 +279,7 @@ mod tests {
             let hash = Argon2::from(CHEAP.params().unwrap())
                 .hash_password_with_salt(password.as_bytes(), b"0123456789abcdef")
                 .unwrap();
-            assert!(!PasswordHash::parse(&hash.to_string()).unwrap().fits(password));
+            assert!(!PasswordHash::parse(&hash.to_string()).unwrap().fits_now(password));
         }
     }
 
@@ -277,6 +304,18 @@ mod tests {
     }
 
     #[test]
+    fn memory_of_another_hash_may_be_used_again() {
+        let larger = Cost { memory: 64, iterations: 2, parallelism: 2 };
+        let hashes = [hash("a"), PasswordHash::new("a", larger).unwrap(), hash("b")];
+        let mut memory = Memory::new();
+        for _ in 0..2 {
+            let fits = hashes.each_ref().map(|hash| hash.fits("a", &mut memory));
+            assert_eq!(fits, [true, true, false]);
+            assert_eq!(memory.len(), 64);
+        }
+    }
+
+    #[test]
     fn what_took_less_work_than_today_is_cheap() {
         let with = |parameters| {
             let text = hash("a").as_str().replace("m=8,t=1", parameters);
@@ -292,7 +331,7 @@ mod tests {
         // htpasswd -nbB -C 5 bob Pässwort
         let text = "$2y$05$O7G26JQViDKrNvrpm6e5N.vpAqig4/12ZUICYJI8D2J8fNX0sgvZG";
         let hash = PasswordHash::parse(text).unwrap();
-        assert!(hash.fits("Pässwort") && !hash.fits("Passwort") && !hash.fits(""));
+        assert!(hash.fits_now("Pässwort") && !hash.fits_now("Passwort") && !hash.fits_now(""));
         assert!(hash.is_cheap());
         assert_eq!(PasswordHash::parse(&text[1..]).err(), Some(HashError::Unknown));
         assert_eq!(PasswordHash::parse(&text[..59]).err(), Some(HashError::Unknown));
@@ -305,8 +344,8 @@ mod tests {
     fn bcrypt_never_takes_a_part_of_a_password_for_the_whole() {
         let longest = "x".repeat(MAX_BCRYPT_PASSWORD);
         let hash = PasswordHash::parse(&bcrypt::hash(&longest, 4).unwrap()).unwrap();
-        assert!(hash.fits(&longest));
-        assert!(!hash.fits(&format!("{longest}x")) && !hash.fits(&longest[1..]));
+        assert!(hash.fits_now(&longest));
+        assert!(!hash.fits_now(&format!("{longest}x")) && !hash.fits_now(&longest[1..]));
     }
 
     #[cfg(not(feature = "bcrypt"))]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::password_hash::{HashError, PasswordHash};
+use super::password_hash::{HashError, Memory, PasswordHash};
 
 /// Longest name, in bytes.
 pub const MAX_NAME: usize = 128;
@@ -55,11 +55,17 @@ impl Roll {
     /// For a name that is unknown somebody's hash is verified all the same, always the same one's
     /// (`decoy` says whose), so that unknown names take the times that known ones do, even where
     /// hashes differ in their cost.
-    pub fn verify(&self, name: &str, password: &str, decoy: u64) -> Option<&PasswordHash> {
+    pub fn verify(
+        &self,
+        name: &str,
+        password: &str,
+        decoy: u64,
+        memory: &mut Memory,
+    ) -> Option<&PasswordHash> {
         let known = self.get(name);
         // Below the length of a list in memory.
         let decoy = &self.hashes[(decoy % self.hashes.len() as u64) as usize];
-        let fits = known.unwrap_or(decoy).fits(password);
+        let fits = known.unwrap_or(decoy).fits(password, memory);
         known.filter(|_| fits)
     }
 
@@ -167,8 +173,14 @@ mod tests {
         ] {
             let roll = parse(&text).unwrap();
             assert_eq!(roll.len(), 2);
-            assert!(roll.verify("alice", "a", 0).is_some() && roll.verify("bob", "b", 0).is_some());
-            assert!(roll.verify("alice", "b", 0).is_none() && roll.get("carol").is_none());
+            assert!(
+                roll.verify("alice", "a", 0, &mut Memory::new()).is_some()
+                    && roll.verify("bob", "b", 0, &mut Memory::new()).is_some()
+            );
+            assert!(
+                roll.verify("alice", "b", 0, &mut Memory::new()).is_none()
+                    && roll.get("carol").is_none()
+            );
         }
     }
 
@@ -204,9 +216,9 @@ mod tests {
     fn an_unknown_name_signs_nobody_in_whoevers_hash_is_verified() {
         let roll = parse(&format!("alice:{} bob:{}", hash("a"), hash("b"))).unwrap();
         for decoy in 0..4 {
-            assert!(roll.verify("carol", "a", decoy).is_none());
-            assert!(roll.verify("carol", "b", decoy).is_none());
-            assert!(roll.verify("", "", decoy).is_none());
+            assert!(roll.verify("carol", "a", decoy, &mut Memory::new()).is_none());
+            assert!(roll.verify("carol", "b", decoy, &mut Memory::new()).is_none());
+            assert!(roll.verify("", "", decoy, &mut Memory::new()).is_none());
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use waxseal::seal::{Fingerprint, Keyring};
 
-use super::password_hash::PasswordHash;
+use super::password_hash::{Memory, PasswordHash};
 use super::roll::Roll;
 
 /// The pair of the demonstration. It stands in the README.
@@ -52,9 +52,9 @@ impl Users {
 
     /// The fingerprint of the user called `name`, if `password` is right. Takes as long where there
     /// is no such user.
-    pub fn verify(&self, name: &str, password: &str) -> Option<Fingerprint> {
+    pub fn verify(&self, name: &str, password: &str, memory: &mut Memory) -> Option<Fingerprint> {
         let roll = self.roll();
-        let hash = roll.verify(name, password, self.decoys.hash_one(name))?;
+        let hash = roll.verify(name, password, self.decoys.hash_one(name), memory)?;
         Some(self.fingerprint_of(name, hash))
     }
 
@@ -95,10 +95,10 @@ mod tests {
     #[test]
     fn the_demonstration_has_its_one_pair() {
         let users = Users::demo(keyring());
-        assert!(users.is_demo() && users.verify(DEMO.0, DEMO.1).is_some());
+        assert!(users.is_demo() && users.verify(DEMO.0, DEMO.1, &mut Memory::new()).is_some());
         for (name, password) in [("foo", "Secret"), ("Foo", "secret"), ("", "secret"), ("foo", "")]
         {
-            assert!(users.verify(name, password).is_none());
+            assert!(users.verify(name, password, &mut Memory::new()).is_none());
         }
     }
 
@@ -106,7 +106,10 @@ mod tests {
     fn with_users_the_pair_does_not_exist() {
         let users = Users::new(roll("alice", "a"), keyring());
         assert!(!users.is_demo() && !users.knows("foo"));
-        assert!(users.verify("foo", "secret").is_none() && users.verify("alice", "a").is_some());
+        assert!(
+            users.verify("foo", "secret", &mut Memory::new()).is_none()
+                && users.verify("alice", "a", &mut Memory::new()).is_some()
+        );
     }
 
     #[test]
@@ -114,6 +117,9 @@ mod tests {
         let users = Users::new(roll("alice", "a"), keyring());
         assert!(users.fingerprint("alice").is_some());
         users.replace(roll("bob", "b"));
-        assert!(users.fingerprint("alice").is_none() && users.verify("bob", "b").is_some());
+        assert!(
+            users.fingerprint("alice").is_none()
+                && users.verify("bob", "b", &mut Memory::new()).is_some()
+        );
     }
 }

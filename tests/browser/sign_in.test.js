@@ -98,7 +98,7 @@ for (const name of ["Mary Ann", `<b>"O'Neill" & sons`]) {
     await page.getByRole("alert").waitFor();
     assert.equal(await page.getByLabel("Username").inputValue(), name);
     assert.equal(await page.getByLabel("Password").inputValue(), "");
-  }, { todo: "the server does not keep it yet" });
+  });
 }
 
 visit("a password manager knows both fields", plain, async (page) => {

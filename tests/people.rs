@@ -298,8 +298,8 @@ fn passwords_and_costs_that_cannot_be_are_refused() {
         (&["hash-password", "-t", "0"], "hunter2", "parameters are not usable"),
         (&["hash-password", "-t", "x"], "hunter2", "x"),
         (&["hash-password", "hunter2"], "", "unexpected argument"),
-        (&["add-user"], "hunter2", "FILE and NAME are missing"),
-        (&["add-user", "file"], "hunter2", "FILE and NAME are missing"),
+        (&["add-user"], "hunter2", "it takes FILE and NAME, both"),
+        (&["add-user", "file"], "hunter2", "it takes FILE and NAME, both"),
         (&["add-user", "/nowhere/users", "bob"], "hunter2", "/nowhere/users.new cannot be made"),
         (&["add-user", "/nowhere/users", "b:b"], "hunter2", "a name has"),
     ] {
@@ -492,7 +492,7 @@ fn without_users_the_page_and_the_start_say_that_this_is_a_demonstration() {
 
     let real = with_users(&[entry("alice", "a")]);
     let page = get("/public/login.html").sent_to(&real);
-    assert!(!page.text().contains("demonstration.</p>") && !page.text().contains("secret"));
+    assert!(!page.text().contains("demonstration") && !page.text().contains("secret"));
 }
 
 // --- guessing ------------------------------------------------------------------------------------
@@ -577,6 +577,17 @@ fn nobody_locks_another_out_of_a_browser_that_has_signed_in() {
         assert!(fails(&with_cookie("alice", "wrong")));
     }
     assert_throttled(&with_cookie("alice", "a"), 60);
+
+    // Nor does it prove anything once the password is another one.
+    let hasty = &[("TRUSTED_PROXIES", "1")];
+    let entries = [entry("alice", "another")].join("\n");
+    let later = Waxseal::start(&[&hasty[..], &[("USERS", &entries)]].concat());
+    let old = |address: &str| from(address, try_as("alice", "guess")).with("Cookie", &cookie);
+    for number in 0..100 {
+        let answer = old(&format!("203.0.113.{number}")).sent_to(&later);
+        assert!(fails(&answer), "{number}: {answer:?}");
+    }
+    assert_throttled(&old("192.0.2.1").sent_to(&later), 36);
 
     // It proves nothing for another account.
     let bob = |address: &str| from(address, try_as("bob", "wrong")).with("Cookie", &cookie);

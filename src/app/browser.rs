@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use waxseal::seal::{Id, Lifetimes};
+use waxseal::seal::{Fingerprint, Id, Lifetimes};
 use waxseal::session::{Session, Settings};
 
 use super::roll::MAX_NAME;
@@ -15,7 +15,7 @@ use super::roll::MAX_NAME;
 const LIFETIME: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Accounts of one browser that are remembered: those that signed in last.
 const MAX_ACCOUNTS: usize = 4;
-/// What the names of accounts begin with; the value is when each signed in.
+/// What the names of accounts begin with; the value is when each signed in, and with what.
 const ACCOUNT: &str = "account:";
 /// When a name was typed, and which.
 const TYPED: &str = "typed";
@@ -32,21 +32,29 @@ pub(super) fn settings(session: &Settings) -> Settings {
     }
 }
 
-/// The browser's id, if `account` has signed in with it before.
-pub(super) fn id_for(browser: &Session, account: &str) -> Option<Id> {
-    browser.get(&format!("{ACCOUNT}{account}")).map(|_| browser.id())
+/// The browser's id, if the account with this fingerprint has signed in with it before, with the
+/// credential of today: who knew an older password is a stranger.
+pub(super) fn id_for(browser: &Session, fingerprint: &Fingerprint) -> Option<Id> {
+    let (_, mark) = browser.get(&account(fingerprint.user()))?.split_once(' ')?;
+    fingerprint.is(mark).then(|| browser.id())
 }
 
-/// Remembers that `account` has signed in.
-pub(super) fn remember(browser: &mut Session, account: &str) {
-    insert(browser, &format!("{ACCOUNT}{account}"), &unix_seconds().to_string());
+/// Remembers that the account with this fingerprint has signed in.
+pub(super) fn remember(browser: &mut Session, fingerprint: &Fingerprint) {
+    let signed_in = format!("{} {}", unix_seconds(), fingerprint.mark());
+    insert(browser, &account(fingerprint.user()), &signed_in);
     let accounts = browser.iter().filter(|(name, _)| name.starts_with(ACCOUNT));
+    let seconds = |value: &str| value.split(' ').next().and_then(|at| at.parse().ok());
     let mut by_age: Vec<(u64, String)> =
-        accounts.map(|(name, at)| (at.parse().unwrap_or(0), name.to_owned())).collect();
+        accounts.map(|(name, value)| (seconds(value).unwrap_or(0), name.to_owned())).collect();
     by_age.sort_unstable();
     for (_, oldest) in by_age.iter().take(by_age.len().saturating_sub(MAX_ACCOUNTS)) {
         browser.remove(oldest);
     }
+}
+
+fn account(name: &str) -> String {
+    format!("{ACCOUNT}{name}")
 }
 
 /// Keeps the name that was typed, where it can be one, for the next page.
@@ -88,15 +96,18 @@ mod tests {
     #[test]
     fn a_browser_is_known_for_the_accounts_that_signed_in_with_it() {
         let sessions = sessions();
+        let fingerprint = |name: &str, hash: &[u8]| sessions.fingerprint(name, hash);
+        let alice = fingerprint("alice", b"hash");
         let mut browser = sessions.load("", Scheme::Https).unwrap();
-        assert_eq!(id_for(&browser, "alice"), None);
-        remember(&mut browser, "alice");
+        assert_eq!(id_for(&browser, &alice), None);
+        remember(&mut browser, &alice);
         let cookie = sessions.save(&mut browser).unwrap().unwrap();
         assert_eq!(cookie.name(), "__Host-waxseal-browser");
         let browser = sessions.load(&cookie.stripped().to_string(), Scheme::Https).unwrap();
-        assert_eq!(id_for(&browser, "alice"), Some(browser.id()));
-        assert_eq!(id_for(&browser, "bob"), None);
-        assert_eq!(id_for(&browser, ""), None);
+        assert_eq!(id_for(&browser, &alice), Some(browser.id()));
+        assert_eq!(id_for(&browser, &fingerprint("alice", b"a new password's hash")), None);
+        assert_eq!(id_for(&browser, &fingerprint("bob", b"hash")), None);
+        assert_eq!(id_for(&browser, &fingerprint("", b"hash")), None);
     }
 
     #[test]
@@ -104,12 +115,15 @@ mod tests {
         let sessions = sessions();
         let mut browser = sessions.load("", Scheme::Https).unwrap();
         let names: Vec<String> = (0..6).map(|n| format!("{n}{}", "ü".repeat(63))).collect();
+        let fingerprint = |name: &String| sessions.fingerprint(name, b"hash");
         for (name, at) in names.iter().zip(0..5) {
-            insert(&mut browser, &format!("{ACCOUNT}{name}"), &at.to_string());
+            let signed_in = format!("{at} {}", fingerprint(name).mark());
+            insert(&mut browser, &account(name), &signed_in);
         }
-        remember(&mut browser, &names[5]);
+        remember(&mut browser, &fingerprint(&names[5]));
         keep_typed(&mut browser, &"ü".repeat(64));
-        let known: Vec<bool> = names.iter().map(|name| id_for(&browser, name).is_some()).collect();
+        let known: Vec<bool> =
+            names.iter().map(|name| id_for(&browser, &fingerprint(name)).is_some()).collect();
         assert_eq!(known, [false, false, true, true, true, true]);
         assert!(sessions.save(&mut browser).unwrap().is_some());
     }

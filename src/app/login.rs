@@ -46,7 +46,7 @@ pub(super) fn sign_in(app: &App, request: &mut Request<'_>) -> Result<Response, 
     let attempt = Attempt {
         account: username,
         address: request.address(),
-        browser: browser::id_for(&browser, username),
+        browser: app.users.fingerprint(username).and_then(|user| browser::id_for(&browser, &user)),
     };
     let admission = app.throttle.admit(&attempt, Instant::now()).map_err(|refused| {
         log_refusal(app, request, username, &format!("sign-in throttled by {}", refused.limit));
@@ -79,7 +79,7 @@ fn succeed(
     let response = app.save(&app.sessions, request, &mut session, response)?;
     // In the demonstration everybody is foo: nobody's device is to be told from another's.
     if !app.users.is_demo() {
-        browser::remember(&mut browser, username);
+        browser::remember(&mut browser, fingerprint);
     }
     let response = app.save(&app.browsers, request, &mut browser, response)?;
     info!(username, address:% = request.address(), request_id = request.id(); "signed in");

@@ -67,9 +67,24 @@ impl Fingerprint {
         &self.user
     }
 
-    /// What a session keeps of it: base64url, under the current key.
-    pub(crate) fn text(&self) -> String {
+    /// What is kept of it: base64url, under the current key.
+    #[must_use]
+    pub fn mark(&self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(self.marks[0])
+    }
+
+    /// Whether `mark` is what was kept of this fingerprint, under any of the keys, in constant time.
+    ///
+    /// ```
+    /// # let keyring = waxseal::seal::Keyring::new(b"key", b"0123456789abcdef")?;
+    /// let mark = keyring.fingerprint("foo", b"$argon2id$v=19$...").mark();
+    /// assert!(keyring.fingerprint("foo", b"$argon2id$v=19$...").is(&mark));
+    /// assert!(!keyring.fingerprint("foo", b"the hash of another password").is(&mark));
+    /// # Ok::<(), waxseal::seal::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn is(&self, mark: &str) -> bool {
+        self.matches(mark) != Match::None
     }
 
     /// Whether `text` was this fingerprint, under any of the keys: while keys are rotated, processes
@@ -105,7 +120,7 @@ mod tests {
     #[test]
     fn user_and_credential_are_told_apart() {
         let keyring = keyring(OLD);
-        let text = keyring.fingerprint("foo", b"hash").text();
+        let text = keyring.fingerprint("foo", b"hash").mark();
         assert_eq!(keyring.fingerprint("foo", b"hash").matches(&text), Match::Current);
         for (user, credential) in [("foo", "hush"), ("bar", "hash"), ("fooh", "ash"), ("", "")] {
             let other = keyring.fingerprint(user, credential.as_bytes());
@@ -116,7 +131,7 @@ mod tests {
     #[test]
     fn what_is_no_fingerprint_matches_none() {
         let fingerprint = keyring(OLD).fingerprint("foo", b"hash");
-        let text = fingerprint.text();
+        let text = fingerprint.mark();
         for other in ["", "=", &text[1..], &format!("{text}A"), &format!("{text}=")] {
             assert_eq!(fingerprint.matches(other), Match::None, "{other:?}");
         }
@@ -124,7 +139,7 @@ mod tests {
 
     #[test]
     fn it_is_known_under_previous_keys_and_unknown_under_others() {
-        let with_old = keyring(OLD).fingerprint("foo", b"hash").text();
+        let with_old = keyring(OLD).fingerprint("foo", b"hash").mark();
         let rotated = keyring(NEW).with_previous(OLD.0, OLD.1).unwrap();
         assert_eq!(rotated.fingerprint("foo", b"hash").matches(&with_old), Match::Previous);
         assert_eq!(rotated.fingerprint("foo", b"hush").matches(&with_old), Match::None);

@@ -256,14 +256,17 @@ impl Session {
 
     /// Signs somebody in, whose credential was found right: makes a new session of it (as
     /// [`Session::renew`] does), with the user's name as the value `username`, and the fingerprint
-    /// of the credential among Waxseal's own.
+    /// of the credential among Waxseal's own. The values stay, unless they are another user's.
     ///
     /// See [`Session::confirm`] for what the fingerprint is good for.
     pub fn sign_in(&mut self, fingerprint: &Fingerprint) {
+        if self.user().is_some_and(|user| user != fingerprint.user()) {
+            self.clear();
+        }
         self.renew();
         let values = self.values_mut();
         values.insert(USERNAME.to_owned(), fingerprint.user().to_owned());
-        values.insert(AUTH.to_owned(), fingerprint.text());
+        values.insert(AUTH.to_owned(), fingerprint.mark());
     }
 
     /// The user who signed in. Whether that user is still there, with the same credential, is for
@@ -298,7 +301,7 @@ impl Session {
         match fingerprint.matches(self.get(AUTH).unwrap_or_default()) {
             Match::Current => true,
             Match::Previous => {
-                self.values_mut().insert(AUTH.to_owned(), fingerprint.text());
+                self.values_mut().insert(AUTH.to_owned(), fingerprint.mark());
                 true
             }
             Match::None => false,

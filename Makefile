@@ -10,15 +10,15 @@ STATIC := target/static/$(STATIC_TARGET)/release/waxseal
 FUZZ_TARGETS := open load form client
 FUZZ_SECONDS ?= 20
 
-.PHONY: run test test-reference test-browser check bench static chroot-test fuzz package
+.PHONY: run test test-features test-reference test-browser check bench static chroot-test fuzz package
 
 run: .env
 	cargo build --bin waxseal
 	@echo
 	@echo "  Waxseal: http://localhost:$(PORT)"
-	@echo "  Sign in as foo with the password secret; stop with Ctrl-C."
+	@echo "  Without users of your own, sign in as foo with the password secret. Ctrl-C stops it."
 	@echo
-	@set -a && . ./.env && PORT=$(PORT) exec ./target/debug/waxseal
+	@set -a && . ./.env && PORT=$(PORT) HOST=$${HOST:-127.0.0.1} exec ./target/debug/waxseal
 
 # Fresh keys, readable by their owner alone; an .env that is there is left as it is.
 .env:
@@ -28,6 +28,11 @@ run: .env
 
 test:
 	cargo test --all-features
+
+# What is built without the features that `test` turns on.
+test-features:
+	cargo test --bin waxseal --test people
+	cargo test --no-default-features --lib --test seal --test session
 
 # The seal against an independent implementation, in Python.
 test-reference: $(REFERENCE)/installed
@@ -55,6 +60,9 @@ check:
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --no-default-features -- -D warnings
+	@! cargo tree -e normal,dev --all-features --prefix none \
+		| grep -E '^(tokio|async-std|async-executor|smol|futures-executor) ' \
+		|| { echo 'An async runtime has come in.' >&2; false; }
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features
 
 bench:

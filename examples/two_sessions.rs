@@ -80,7 +80,12 @@ fn choose_language(site: &Site, request: &mut Request<'_>) -> Result<Response, E
 }
 
 fn enter(site: &Site, request: &mut Request<'_>) -> Result<Response, Error> {
-    let name = Form::read(request, FORM_LIMIT)?.get("name").unwrap_or_default().to_owned();
+    let name = Form::read(request, FORM_LIMIT)?
+        .get("name")
+        .unwrap_or_default()
+        .chars()
+        .take(80)
+        .collect::<String>();
     let mut visit = load(&site.visit, request)?;
     visit.renew();
     visit.insert("name", name).map_err(fault)?;

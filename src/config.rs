@@ -27,7 +27,7 @@ const AUTHENTICATION_KEY: &str = "SESSION_AUTHENTICATION_KEY";
 const ENCRYPTION_KEY: &str = "SESSION_ENCRYPTION_KEY";
 const PREVIOUS: &str = "_PREVIOUS";
 const FRESH_KEYS: &str = "`waxseal keygen` prints a fresh pair";
-const DEFAULT_WORKERS: usize = 4;
+const DEFAULT_WORKERS: usize = 8;
 const DEFAULT_CONNECTIONS: usize = 10_000;
 /// More threads than a small dyno has room for help nobody.
 const WORKERS: RangeInclusive<usize> = 1..=128;

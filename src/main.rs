@@ -120,26 +120,27 @@ fn inspect_cookie(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Erro
 
 fn hash_password(arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
     Ok(match words_and_cost(arguments)? {
-        Some(([], cost)) => Command::HashPassword(cost),
-        None => Command::Help,
+        Ok(([], cost)) => Command::HashPassword(cost),
+        Err(instead) => instead,
     })
 }
 
 fn add_user(arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
     Ok(match words_and_cost(arguments)? {
-        Some(([file, name], cost)) => Command::AddUser(file.into(), name.string()?, cost),
-        None => Command::Help,
+        Ok(([file, name], cost)) => Command::AddUser(file.into(), name.string()?, cost),
+        Err(instead) => instead,
     })
 }
 
-/// The words of a command that hashes, and its options; none where help is asked for.
+/// The words of a command that hashes, and its options; or what was asked for instead.
 fn words_and_cost<const N: usize>(
     mut arguments: lexopt::Parser,
-) -> Result<Option<([OsString; N], Cost)>, lexopt::Error> {
+) -> Result<Result<([OsString; N], Cost), Command>, lexopt::Error> {
     let (mut words, mut cost) = (Vec::new(), Cost::default());
     while let Some(argument) = arguments.next()? {
         match argument {
-            Short('h') | Long("help") => return Ok(None),
+            Short('h') | Long("help") => return Ok(Err(Command::Help)),
+            Short('V') | Long("version") => return Ok(Err(Command::Version)),
             Short('m') | Long("memory") => cost.memory = arguments.value()?.parse()?,
             Short('t') | Long("iterations") => cost.iterations = arguments.value()?.parse()?,
             Short('p') | Long("parallelism") => cost.parallelism = arguments.value()?.parse()?,
@@ -147,8 +148,8 @@ fn words_and_cost<const N: usize>(
             other => return Err(other.unexpected()),
         }
     }
-    let words = words.try_into().map_err(|_| "FILE and NAME are missing")?;
-    Ok(Some((words, cost)))
+    let words = words.try_into().map_err(|_| "it takes FILE and NAME, both")?;
+    Ok(Ok((words, cost)))
 }
 
 fn serve() -> ExitCode {

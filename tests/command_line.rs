@@ -31,16 +31,30 @@ fn help_is_printed_wherever_it_is_asked_for() {
     for line in ["Usage: waxseal [COMMAND]", "  serve ", "  keygen ", "--help", "--version"] {
         assert!(stdout(&help).contains(line), "{line} in {}", stdout(&help));
     }
-    for arguments in [&["-h"][..], &["serve", "--help"], &["keygen", "-h"], &["keygen", "--help"]] {
+    for arguments in [
+        &["-h"][..],
+        &["serve", "--help"],
+        &["keygen", "-h"],
+        &["keygen", "--help"],
+        &["inspect", "--help"],
+        &["hash-password", "-h"],
+        &["add-user", "--help"],
+    ] {
         assert_eq!(run(arguments, &NO_VARS), help, "{arguments:?}");
     }
 }
 
 #[test]
 fn the_version_is_printed_wherever_it_is_asked_for() {
-    for arguments in
-        [&["--version"][..], &["-V"], &["serve", "--version"], &["keygen", "--version"]]
-    {
+    for arguments in [
+        &["--version"][..],
+        &["-V"],
+        &["serve", "--version"],
+        &["keygen", "--version"],
+        &["inspect", "-V"],
+        &["hash-password", "--version"],
+        &["add-user", "-V"],
+    ] {
         let version = run(arguments, &NO_VARS);
         assert_eq!((version.status.code(), stderr(&version)), (Some(0), ""), "{arguments:?}");
         assert_eq!(stdout(&version), concat!("waxseal ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -541,7 +555,7 @@ fn proxies_are_trusted_as_configured_and_one_by_default_on_a_dyno() {
 
 #[test]
 fn worker_threads_are_as_many_as_configured() {
-    for (value, workers) in [("", 4), ("1", 1), ("128", 128)] {
+    for (value, workers) in [("", 8), ("1", 1), ("128", 128)] {
         let server = Waxseal::start(&[("WORKER_THREADS", value)]);
         let line = server.wait_for_log("msg=listening");
         assert!(line.contains(&format!(" workers={workers} ")), "{line}");

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Answer, Waxseal, get, head, post};
+use support::{Answer, Waxseal, ask, get, head, post};
 use waxseal::seal::Keyring;
 use waxseal::session::{Scheme, Sessions};
 
@@ -27,7 +27,10 @@ fn old_cookie() -> String {
 fn off_unless_it_is_asked_for() {
     for vars in [&[][..], &[("METRICS", "0")], &[("METRICS", "")]] {
         let server = Waxseal::start(vars);
-        assert_eq!(get("/metrics").sent_to(&server).status, 404);
+        for method in ["GET", "HEAD", "POST", "OPTIONS"] {
+            let answer = ask(method, "/metrics").sent_to(&server);
+            assert_eq!((answer.status, answer.header("Allow")), (404, None), "{method}");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use waxseal::http::{Error, Request, Response};
 use waxseal::session::Counts;
 
-use super::{App, METRICS};
+use super::App;
 
 /// The version is that of the text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -43,13 +43,13 @@ impl Metrics {
     }
 }
 
-/// Whether `request` asks for metrics, and may have them.
-pub(super) fn is_for(app: &App, request: &Request<'_>) -> bool {
-    app.metrics.is_some() && request.path() == METRICS && request.is_local()
+/// Whether the page is there for `request`.
+pub(super) fn is_shown(app: &App, request: &Request<'_>) -> bool {
+    app.metrics.is_some() && request.is_local()
 }
 
-pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
-    let metrics = app.metrics.as_ref().filter(|_| request.is_local()).ok_or(Error::NotFound)?;
+pub(super) fn show(app: &App, _: &mut Request<'_>) -> Result<Response, Error> {
+    let metrics = app.metrics.as_ref().ok_or(Error::NotFound)?;
     let mut text = String::with_capacity(1024);
     metrics.write(&mut text, app.sessions.counts()).map_err(|_| Error::Internal)?;
     Ok(Response::new(200, CONTENT_TYPE, text.into_bytes()).with_header("Cache-Control", "no-store"))

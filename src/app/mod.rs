@@ -113,9 +113,14 @@ impl App {
     }
 
     fn route(&self, request: &mut Request<'_>) -> Result<Response, Error> {
-        let from_inside = request.path() == HEALTH || metrics::is_for(self, request);
+        let is_metrics = request.path() == METRICS;
+        let shows_metrics = is_metrics && metrics::is_shown(self, request);
+        let from_inside = shows_metrics || request.path() == HEALTH;
         if self.https_only && !request.is_https() && !from_inside {
             return to_https(request);
+        }
+        if is_metrics && !shows_metrics {
+            return Err(Error::NotFound);
         }
         refuse_cross_site(request)?;
         ROUTES.dispatch(self, request)

@@ -8,7 +8,7 @@ use waxseal::http::{Error, Response};
 use super::{LOGIN_FILE, Static, users};
 
 /// The places in the login page that we fill.
-const NOTE: &str = "<!-- A note, where this is a demonstration. -->";
+const NOTE: &str = "<!-- note -->";
 const FIELD: &str = "name=\"username\"";
 
 /// A whole page around `main`, which is HTML already.

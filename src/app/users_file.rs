@@ -2,6 +2,7 @@
 
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -32,7 +33,6 @@ struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
     /// The file itself, where it is replaced by another.
-    #[cfg(unix)]
     number: u64,
 }
 
@@ -44,9 +44,10 @@ impl UsersFile {
 
     /// Its users.
     pub fn read(&mut self) -> Result<Roll, UsersFileError> {
-        // Before its content: what changes in between is read again.
-        self.read = self.stamp();
+        // Before its content: what changes in between is read again; and so is what could not be.
+        let stamp = self.stamp();
         let text = fs::read_to_string(&self.path).map_err(UsersFileError::Unreadable)?;
+        self.read = stamp;
         Roll::parse(&text).map_err(UsersFileError::Entries)
     }
 
@@ -92,12 +93,7 @@ impl UsersFile {
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Stamp {
-        Stamp {
-            modified: metadata.modified().ok(),
-            length: metadata.len(),
-            #[cfg(unix)]
-            number: std::os::unix::fs::MetadataExt::ino(metadata),
-        }
+        Stamp { modified: metadata.modified().ok(), length: metadata.len(), number: metadata.ino() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::{password, print};
@@ -72,7 +73,9 @@ fn write_changed<T>(
     let old = match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         read => {
-            file.set_permissions(fs::metadata(path)?.permissions())?;
+            let known = fs::metadata(path)?;
+            keep_owner(file, &known)?;
+            file.set_permissions(known.permissions())?;
             read?
         }
     };
@@ -82,13 +85,18 @@ fn write_changed<T>(
     Ok(outcome)
 }
 
+/// Who could read the old file can read the new one.
+fn keep_owner(file: &File, known: &fs::Metadata) -> io::Result<()> {
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) == (known.uid(), known.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(known.uid()), Some(known.gid()))
+}
+
 /// A new file that its owner alone can read.
 fn private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// So that the new name outlives a loss of power.

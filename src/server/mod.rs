@@ -107,7 +107,7 @@ impl Config {
     pub fn new(listener: TcpListener) -> Self {
         Config {
             listener,
-            workers: 4,
+            workers: 8,
             lanes: 32,
             max_connections: 10_000,
             trusted_proxies: TrustedProxies(0),

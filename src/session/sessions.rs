@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use cookie::Cookie;
-use log::info;
+use log::debug;
 
 use super::clock::{from_unix_seconds, unix_seconds};
 use super::cookie::CookieMaker;
@@ -198,7 +198,7 @@ impl Sessions {
             }
         }
         let outcome = refused.map_or(Outcome::New, |refused| {
-            info!(cookie = name, reason:% = refused; "cookie refused");
+            debug!(cookie = name, reason:% = refused; "cookie refused");
             refused.outcome()
         });
         Ok(Session::new(outcome, scheme, now))

@@ -667,7 +667,7 @@ fn signing_out_everywhere_ends_all_sessions_of_that_user() {
     let page = here.get(&server, "/");
     let button = "<form method=\"post\" action=\"/logout\">\n\
                   <input type=\"hidden\" name=\"everywhere\" value=\"1\">\n\
-                  <button class=\"quiet\" type=\"submit\">Sign out everywhere</button>\n</form>";
+                  <button class=\"way\" type=\"submit\">Sign out everywhere</button>\n</form>";
     assert!(page.text().contains(button), "{page:?}");
 
     let copied = here.clone();

@@ -47,7 +47,7 @@ pub(super) fn home(username: &str, flashes: &[String]) -> String {
 </form>
 <form method="post" action="/logout">
 <input type="hidden" name="everywhere" value="1">
-<button class="quiet" type="submit">Sign out everywhere</button>
+<button class="way" type="submit">Sign out everywhere</button>
 </form>"#,
         encode_safe(username),
         flash_list(flashes)

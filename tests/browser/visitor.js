@@ -23,20 +23,28 @@ export const launch = () =>
 
 /**
  * Declares a test with a visitor of its own (options of a browser context), who hears no complaint
- * of the browser: no error, no violation of the policy.
+ * of the browser: no error, no violation of the policy. The story may let others come, each with
+ * a browser context of their own.
  */
 export function visit(name, options, story, { todo } = {}) {
   test(name, { timeout: 30_000, todo }, async () => {
     const { browser, ...contextOptions } = options();
-    const context = await browser.newContext(contextOptions);
-    context.setDefaultTimeout(10_000);
-    try {
+    const contexts = [];
+    const complaints = [];
+    const come = async () => {
+      const context = await browser.newContext(contextOptions);
+      contexts.push(context);
+      context.setDefaultTimeout(10_000);
       const page = await context.newPage();
-      const complaints = listen(page);
-      await story(page, context);
-      assert.deepEqual(complaints(), [], "the browser complains");
+      complaints.push(listen(page));
+      return page;
+    };
+    try {
+      const page = await come();
+      await story(page, page.context(), come);
+      assert.deepEqual(complaints.flatMap((heard) => heard()), [], "the browser complains");
     } finally {
-      await context.close();
+      for (const context of contexts) await context.close();
     }
   });
 }
@@ -67,9 +75,9 @@ export async function signIn(page, { username = "foo", password = "secret" } = {
   await page.getByRole("button", { name: "Sign in" }).click();
 }
 
-export async function assertSignedIn(page) {
+export async function assertSignedIn(page, username = "foo") {
   await page.goto("/");
-  await page.getByRole("heading", { name: "Hello foo" }).waitFor();
+  await page.getByRole("heading", { name: `Hello ${username}`, exact: true }).waitFor();
 }
 
 export async function assertSignedOut(page) {
@@ -80,8 +88,9 @@ export async function assertSignedOut(page) {
 /** Does what makes the browser ask for a page, and waits for it: its status, its heading. */
 export async function answered(page, status, heading, act) {
   const isIt = (response) => response.request().isNavigationRequest() && response.status() === status;
-  await Promise.all([page.waitForResponse(isIt), act()]);
+  const [response] = await Promise.all([page.waitForResponse(isIt), act()]);
   await page.getByRole("heading", { name: heading }).waitFor();
+  return response;
 }
 
 /** Asserts that axe finds nothing, and that it could judge every contrast. */

@@ -49,6 +49,11 @@ const PAGES = {
   "405": (page) => send(page, 405, "Not possible here", { action: "/" }),
   "413": (page) => send(page, 413, "Too large", {}, "x".repeat(9000)),
   "415": (page) => send(page, 415, "Not understood", { enctype: "text/plain" }),
+  "429": async (page) => {
+    const guess = () => page.request.post("/login", { form: { username: "eve", password: "?" }, maxRedirects: 0 });
+    for (let tries = 0; tries < 9 && (await guess()).status() !== 429; tries++);
+    await answered(page, 429, "Too many tries", () => signIn(page, { username: "eve" }));
+  },
 };
 
 const luminance = (colour) => {

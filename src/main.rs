@@ -24,6 +24,12 @@ use app::{App, Metrics, Users};
 use command::print;
 use config::{Config, Faults, SessionConfig};
 
+/// It returns freed memory to the kernel where glibc's keeps most: after an attack the process is
+/// as small as before.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HELP: &str = "\
 Waxseal keeps people signed in: sealed sessions, one binary, no async runtime.
 

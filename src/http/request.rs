@@ -122,13 +122,15 @@ impl<'r> Request<'r> {
         sent.unwrap_or_else(|| self.id.get_or_init(fresh_id))
     }
 
-    /// The length that was declared for its body, in bytes.
-    pub(super) fn body_length(&self) -> Option<usize> {
+    /// The length of its body in bytes; `None` where it has none.
+    #[must_use]
+    pub fn body_length(&self) -> Option<usize> {
         self.inner.body_length()
     }
 
-    /// Its body.
-    pub(super) fn body(&mut self) -> &mut dyn Read {
+    /// Its body, to be read once. Behind the front door it is here whole already, and within
+    /// [`Limits::body`](crate::server::Limits::body).
+    pub fn body(&mut self) -> &mut dyn Read {
         self.inner.as_reader()
     }
 }

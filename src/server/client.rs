@@ -14,13 +14,19 @@
 //!      Closed ◄─────────────────────────────────────── Lingering ◄── ShuttingDown
 //! ```
 
+mod reading;
+
+use std::borrow::Cow;
 use std::mem;
 use std::time::Instant;
 
+use super::budget::{LARGE_ANSWER, SMALL_BODY};
 use super::deadlines::Class;
 use super::gathering::{Gathering, Request};
-use super::head::{self, Head, Persistence};
+use super::head::Persistence;
+use super::lane::Answer;
 use super::limits::Limits;
+use super::output::Output;
 use super::refusal::{self, Refusal};
 
 /// What every event needs to know besides itself.
@@ -94,8 +100,11 @@ pub(super) struct Client {
     deadline: Option<Instant>,
     /// Received and not yet understood; while a request is under way, what came behind it.
     input: Vec<u8>,
-    output: Vec<u8>,
-    written: usize,
+    output: Output,
+    /// The last answer was a large one.
+    had_large_answer: bool,
+    /// Empty lines since the last request.
+    empty_lines: usize,
     /// The visitor has sent its last byte.
     ended: bool,
 }
@@ -106,8 +115,9 @@ impl Client {
             state: State::Idle,
             deadline: Some(moment.now + moment.limits.idle_time),
             input: Vec::new(),
-            output: Vec::new(),
-            written: 0,
+            output: Output::default(),
+            had_large_answer: false,
+            empty_lines: 0,
             ended: false,
         }
     }
@@ -157,8 +167,10 @@ impl Client {
             State::Idle => Class::Idle,
             State::Head => Class::Head,
             State::Body(_) => Class::Body,
+            State::Answering(_) if self.output.len() > LARGE_ANSWER => Class::LargeAnswer,
             State::Answering(_) => Class::Answer,
             State::ShuttingDown | State::Lingering { .. } => Class::Linger,
+            State::Ready(_) if self.had_large_answer => Class::QueueForMore,
             State::Ready(_) => Class::Queue,
             // The lane has a deadline of its own.
             State::Waiting(_) | State::Closed => return None,
@@ -172,7 +184,7 @@ impl Client {
             State::Body(gathering) | State::Ready(gathering) => gathering.memory(),
             _ => 0,
         };
-        gathered + self.input.capacity() + self.output.capacity()
+        gathered + self.input.capacity() + self.output.memory()
     }
 
     /// Nothing of a request is here, and none is being answered.
@@ -180,9 +192,12 @@ impl Client {
         matches!(self.state, State::Idle)
     }
 
-    /// A body is being gathered: it can wait in the kernel.
-    pub(super) fn gathers_body(&self) -> bool {
-        matches!(self.state, State::Body(_))
+    /// Much of a body is still to come, or nobody knows how much: it can wait in the kernel.
+    pub(super) fn awaits_large_body(&self) -> bool {
+        match &self.state {
+            State::Body(gathering) => gathering.missing().is_none_or(|n| n > SMALL_BODY),
+            _ => false,
+        }
     }
 
     // What happened.
@@ -229,16 +244,24 @@ impl Client {
         Some(request)
     }
 
-    /// The answer of a worker came: its head without the empty line at its end, and its body.
-    pub(super) fn answer(&mut self, moment: Moment<'_>, head: &[u8], body: &[u8]) {
+    /// The answer of a worker came.
+    pub(super) fn answer(&mut self, moment: Moment<'_>, answer: Answer<'_>) {
         let State::Waiting(asked) = self.state else { return };
         let after = match asked.persistence {
             Persistence::Close => After::Close,
             _ if moment.draining => After::Close,
             _ => After::NextRequest,
         };
-        let body = if asked.head_only { &[] } else { body };
-        self.write(head, (after, asked.persistence), body);
+        let ends = (after, asked.persistence);
+        match answer.bytes {
+            _ if asked.head_only => self.write(answer.head(), ends, &[]),
+            Cow::Owned(ref buffer) if buffer.len() > LARGE_ANSWER => {
+                self.write(answer.head(), ends, &[]);
+                self.output.hand_over(answer.bytes.into_owned(), answer.body_at);
+            }
+            _ => self.write(answer.head(), ends, answer.body()),
+        }
+        self.had_large_answer = self.output.len() > LARGE_ANSWER;
         self.enter(moment, State::Answering(after));
     }
 
@@ -249,7 +272,7 @@ impl Client {
         match &self.state {
             State::Waiting(_) => {
                 let (head, body) = refusal.render();
-                self.answer(moment, head.as_bytes(), body.as_bytes());
+                self.answer(moment, Answer::of(&head, &body));
             }
             State::Idle | State::Head => self.refuse_at_last(moment, refusal, false),
             State::Body(gathering) => {
@@ -273,25 +296,19 @@ impl Client {
             (After::NextRequest, Persistence::SayKeepAlive) => b"Connection: keep-alive\r\n\r\n",
             (After::NextRequest, _) => b"\r\n",
         };
-        self.output.reserve_exact(head.len() + connection.len() + body.len());
-        for part in [head, connection, body] {
-            self.output.extend_from_slice(part);
-        }
+        self.output.append(&[head, connection, body]);
     }
 
     /// What is to be written.
     pub(super) fn output(&self) -> &[u8] {
-        &self.output[self.written..]
+        self.output.next()
     }
 
     /// So many bytes of the output were written.
     pub(super) fn wrote(&mut self, moment: Moment<'_>, count: usize) {
-        self.written += count;
-        if self.written < self.output.len() {
+        if !self.output.wrote(count) {
             return;
         }
-        self.written = 0;
-        self.output = Vec::new();
         match self.state {
             State::Answering(After::Close) => self.enter(moment, State::ShuttingDown),
             State::Answering(After::NextRequest) => {
@@ -326,79 +343,6 @@ impl Client {
     /// It must go, in silence.
     pub(super) fn close(&mut self, moment: Moment<'_>) {
         self.enter(moment, State::Closed);
-    }
-
-    // How a request is gathered.
-
-    fn receive_head(&mut self, moment: Moment<'_>, bytes: &[u8]) {
-        let limits = moment.limits;
-        let before = self.input.len();
-        let after = before + bytes.len();
-        let crosses = |limit| before < limit && after >= limit;
-        // Reading the head again with every byte would be work in the square of its length.
-        let due = self.is_idle()
-            || before == 0
-            || bytes.contains(&b'\n')
-            || crosses(limits.request_line)
-            || crosses(limits.head);
-        if !due {
-            return self.input.extend_from_slice(bytes);
-        }
-        if before == 0 {
-            // The usual case: the whole head in one piece, and no copy of it.
-            self.read_head(moment, bytes);
-        } else {
-            let mut joined = mem::take(&mut self.input);
-            joined.extend_from_slice(bytes);
-            self.read_head(moment, &joined);
-        }
-    }
-
-    fn read_head(&mut self, moment: Moment<'_>, mut bytes: &[u8]) {
-        // RFC 9112, section 2.2: empty lines before a request are to be ignored.
-        while let Some(rest) = bytes.strip_prefix(b"\r\n") {
-            bytes = rest;
-        }
-        if bytes.is_empty() || bytes == b"\r" {
-            return self.input.extend_from_slice(bytes);
-        }
-        if self.is_idle() {
-            self.enter(moment, State::Head);
-        }
-        match head::read(bytes, moment.limits) {
-            Ok(None) => self.input = bytes.to_vec(),
-            Ok(Some(head)) => self.begin_body(moment, head, bytes),
-            Err(refusal) => self.refuse_at_last(moment, refusal, bytes.starts_with(b"HEAD ")),
-        }
-    }
-
-    fn begin_body(&mut self, moment: Moment<'_>, head: Head, bytes: &[u8]) {
-        let rest = &bytes[head.length..];
-        let expects_continue = head.expects_continue;
-        let gathering = Box::new(Gathering::new(head));
-        if gathering.is_whole() {
-            self.input.extend_from_slice(rest);
-            return self.enter(moment, State::Ready(gathering));
-        }
-        if expects_continue {
-            self.output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-        }
-        self.enter(moment, State::Body(gathering));
-        self.receive_body(moment, rest);
-    }
-
-    fn receive_body(&mut self, moment: Moment<'_>, bytes: &[u8]) {
-        let State::Body(gathering) = &mut self.state else { return };
-        let used = match gathering.take(bytes, moment.limits.body) {
-            Ok(used) => used,
-            Err(refusal) => return self.refuse(moment, refusal),
-        };
-        if gathering.is_whole()
-            && let State::Body(whole) = mem::replace(&mut self.state, State::Idle)
-        {
-            self.input.extend_from_slice(&bytes[used..]);
-            self.enter(moment, State::Ready(whole));
-        }
     }
 }
 

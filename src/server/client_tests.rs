@@ -52,8 +52,8 @@ impl Visit {
 
     fn answer(&mut self) -> String {
         self.moment(|client, moment| drop(client.take_request(moment)));
-        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
-        self.moment(|client, moment| client.answer(moment, head, b"ok"));
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
+        self.moment(|client, moment| client.answer(moment, Answer::of(head, "ok")));
         self.written()
     }
 }
@@ -98,6 +98,38 @@ fn an_idle_connection_is_closed_in_silence() {
 }
 
 #[test]
+fn empty_lines_are_ignored_but_not_for_ever() {
+    let mut visit = Visit::new();
+    visit.send(b"\r\n\r\n\r\n\r\n").send(b"\r\n\r\n\r\n\r").send(b"\n").send(GET).answer();
+    // After a request it begins anew.
+    for _ in 0..8 {
+        assert!(matches!(visit.send(b"\r\n").tick(), Want::Read(_)));
+    }
+    assert_eq!(visit.send(b"\r\n").tick(), Want::Write);
+    assert!(visit.written().starts_with("HTTP/1.1 400 "));
+}
+
+#[test]
+fn who_had_a_large_answer_waits_behind_others() {
+    let mut visit = Visit::new();
+    let class = |visit: &Visit| visit.client.deadline().map(|(class, _)| class);
+    visit.send(GET);
+    assert_eq!(class(&visit), Some(Class::Queue));
+    visit.moment(|client, moment| drop(client.take_request(moment)));
+    let body = "x".repeat(LARGE_ANSWER + 1);
+    visit.moment(|client, moment| client.answer(moment, Answer::of("", &body)));
+    assert_eq!(class(&visit), Some(Class::LargeAnswer));
+    while visit.tick() == Want::Write {
+        visit.written();
+    }
+    visit.send(GET);
+    assert_eq!(class(&visit), Some(Class::QueueForMore));
+    visit.answer();
+    visit.send(GET);
+    assert_eq!(class(&visit), Some(Class::Queue));
+}
+
+#[test]
 fn an_idle_connection_holds_no_buffer() {
     let mut visit = Visit::new();
     assert_eq!(visit.client.memory(), 0);
@@ -112,8 +144,8 @@ fn an_idle_connection_holds_no_buffer() {
 fn an_answer_must_be_taken_in_time() {
     let mut visit = Visit::new();
     visit.send(GET).moment(|client, moment| drop(client.take_request(moment)));
-    let body = vec![b'x'; 400 << 10];
-    visit.moment(|client, moment| client.answer(moment, b"HTTP/1.1 200 OK\r\n", &body));
+    let body = "x".repeat(400 << 10);
+    visit.moment(|client, moment| client.answer(moment, Answer::of("HTTP/1.1 200 OK\r\n", &body)));
     // 10 s, and 100 s for 400 KiB at 4 KiB a second.
     visit.later(109).moment(|client, moment| client.wrote(moment, 1));
     assert_eq!(visit.tick(), Want::Write);
@@ -142,8 +174,8 @@ fn one_request_at_a_time() {
     assert_eq!(visit.tick(), Want::Pass);
     visit.moment(|client, moment| drop(client.take_request(moment)));
     assert_eq!(visit.tick(), Want::Answer);
-    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
-    visit.moment(|client, moment| client.answer(moment, head, b"ok"));
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
+    visit.moment(|client, moment| client.answer(moment, Answer::of(head, "ok")));
     assert_eq!(visit.tick(), Want::Write);
     visit.written();
     assert_eq!(visit.tick(), Want::Pass);

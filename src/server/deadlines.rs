@@ -19,26 +19,40 @@ pub(super) enum Class {
     Body,
     /// An answer is being taken.
     Answer,
+    /// A large answer is being taken.
+    LargeAnswer,
     /// Input is discarded after the last answer.
     Linger,
     /// A request waits for a lane.
     Queue,
+    /// The same, but the last answer on this connection was a large one.
+    QueueForMore,
     /// A lane is to answer.
     Lane,
     /// The front's own affairs.
     Own,
 }
 
-const CLASSES: [Class; 8] = [
+/// All of them, in their order.
+pub(super) const CLASSES: [Class; 10] = [
     Class::Idle,
     Class::Head,
     Class::Body,
     Class::Answer,
+    Class::LargeAnswer,
     Class::Linger,
     Class::Queue,
+    Class::QueueForMore,
     Class::Lane,
     Class::Own,
 ];
+
+impl Class {
+    /// A request waits for a lane.
+    pub(super) fn is_queue(self) -> bool {
+        matches!(self, Class::Queue | Class::QueueForMore)
+    }
+}
 
 /// Whose deadline it is: a key of the class's own kind.
 pub(super) type Deadline = (Class, Instant, Key);
@@ -67,6 +81,15 @@ impl Deadlines {
     pub(super) fn first(&self, class: Class) -> Option<Deadline> {
         let first = self.set.range((class, self.beginning, Key::LEAST)..).next().copied();
         first.filter(|deadline| deadline.0 == class)
+    }
+
+    /// The one of this class that is due last.
+    pub(super) fn last(&self, class: Class) -> Option<Deadline> {
+        let last = match CLASSES.get(class as usize + 1) {
+            Some(next) => self.set.range(..(*next, self.beginning, Key::LEAST)).next_back(),
+            None => self.set.last(),
+        };
+        last.copied().filter(|deadline| deadline.0 == class)
     }
 
     /// When something is due next.
@@ -102,6 +125,9 @@ mod tests {
         assert_eq!(deadlines.first(Class::Idle), Some(soon));
         assert_eq!(deadlines.first(Class::Head), Some(head));
         assert_eq!(deadlines.first(Class::Body), None);
+        assert_eq!(deadlines.last(Class::Idle), Some(late));
+        assert_eq!(deadlines.last(Class::Head), Some(head));
+        assert_eq!(deadlines.last(Class::Body), None);
         assert_eq!(deadlines.next(), Some(due(5)));
         assert_eq!(deadlines.pop_due(due(4)), None);
         assert_eq!(deadlines.pop_due(due(8)), Some(soon));

@@ -3,6 +3,7 @@
 //! It never blocks but in `poll`. What it does for visitors is in `visitors.rs`, what it does with
 //! lanes in `passing.rs`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,14 +14,16 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
 use super::admission::{Admission, connections_within_descriptors};
+use super::budget::{self, Budget};
 use super::client::Moment;
 use super::deadlines::{Class, Deadlines};
 use super::lanes::Lanes;
 use super::limits::Limits;
+use super::listener::BACKLOG;
 use super::rendezvous::Rendezvous;
 use super::slots::{Key, Slots};
 use super::stop::Signals;
-use super::visitors::Visitor;
+use super::visitors::{NEWCOMERS_AT_ONCE, Visitor};
 use super::watchdog::{Signs, Watchdog};
 use super::workers::{Pulse, Workers};
 use super::{Config, ServeError, panics};
@@ -37,7 +40,11 @@ const SCRATCH: usize = 64 << 10;
 pub(super) const ACCEPT_AGAIN: Key = Key::name(0);
 pub(super) const OPEN_AGAIN: Key = Key::name(1);
 const LOOK: Key = Key::name(2);
-const DRAINED: Key = Key::name(3);
+const GIVE_BACK: Key = Key::name(3);
+const DRAINED: Key = Key::name(4);
+
+/// How long what was freed is kept for the next who needs it.
+const GIVE_BACK_PAUSE: Duration = Duration::from_secs(2);
 
 /// See the module's documentation.
 pub(super) struct Front {
@@ -47,8 +54,10 @@ pub(super) struct Front {
     pub(super) limits: Limits,
     pub(super) scratch: Vec<u8>,
     pub(super) deadlines: Deadlines,
-    /// Bytes in all buffers together.
-    pub(super) memory: usize,
+    pub(super) budget: Budget,
+
+    /// What was freed will be given back.
+    giving_back: bool,
 
     pub(super) listener: Option<TcpListener>,
     /// There may be newcomers to accept.
@@ -58,7 +67,7 @@ pub(super) struct Front {
     pub(super) admission: Admission,
     pub(super) visitors: Slots<Visitor>,
     /// Visitors whose bodies stay in the kernel until there is memory for them.
-    pub(super) parked: Vec<Key>,
+    pub(super) parked: BTreeSet<Key>,
 
     pub(super) lanes: Lanes,
     /// Opening a lane failed, which has been logged.
@@ -67,10 +76,12 @@ pub(super) struct Front {
     pub(super) number: u64,
     /// Visitors who wait for a lane.
     pub(super) queued: usize,
+    /// The last lane went to the newest of them.
+    pub(super) newest_went: bool,
 
     watchdog: Watchdog,
     pulse: Arc<Pulse>,
-    workers: usize,
+    pub(super) workers: usize,
     signals: Signals,
     /// Gone once the drain has begun: no lane is opened after that.
     pub(super) rendezvous: Option<Rendezvous>,
@@ -105,17 +116,19 @@ impl Front {
             now,
             scratch: vec![0; SCRATCH],
             deadlines: Deadlines::new(now),
-            memory: 0,
+            budget: Budget::new(config.limits.memory),
+            giving_back: false,
             listener: Some(listener),
             newcomers: true,
             accept_failing: false,
             admission: Admission::new(connections, config.trusted_proxies),
             visitors: Slots::with_capacity(connections + 1),
-            parked: Vec::new(),
+            parked: BTreeSet::new(),
             lanes: Lanes::new(rendezvous.address.clone(), lanes),
             open_failing: false,
             number: 0,
             queued: 0,
+            newest_went: false,
             watchdog: Watchdog::new(config.limits.stuck_time),
             pulse: Arc::clone(&workers.pulse),
             workers: config.workers.max(1),
@@ -145,6 +158,7 @@ impl Front {
             self.expire();
             self.unpark();
             at_once = self.accept();
+            self.give_back_later();
             self.drained |= self.draining && self.visitors.len() == 0;
         }
         Ok(())
@@ -176,6 +190,7 @@ impl Front {
                 (Class::Own, ACCEPT_AGAIN) => self.newcomers = true,
                 (Class::Own, OPEN_AGAIN) => self.open_lane(),
                 (Class::Own, LOOK) => self.look(),
+                (Class::Own, GIVE_BACK) => self.give_back(),
                 (Class::Own, _) => self.give_up_draining(),
                 (_, visitor) => self.visitor_overdue(visitor),
             }
@@ -185,6 +200,25 @@ impl Front {
     /// What a connection needs to know.
     pub(super) fn moment<'a>(now: Instant, limits: &'a Limits, draining: bool) -> Moment<'a> {
         Moment { now, limits, draining }
+    }
+
+    // Memory that is given back.
+
+    /// Much memory is in use: some time after that is over, it is given back.
+    fn give_back_later(&mut self) {
+        if self.budget.is_swollen() && !self.giving_back {
+            self.giving_back = true;
+            self.deadlines.insert((Class::Own, self.now + GIVE_BACK_PAUSE, GIVE_BACK));
+        }
+    }
+
+    fn give_back(&mut self) {
+        budget::give_back();
+        // Once more, where some of it may have been freed only just now.
+        self.giving_back = self.budget.was_swollen();
+        if self.giving_back {
+            self.deadlines.insert((Class::Own, self.now + GIVE_BACK_PAUSE, GIVE_BACK));
+        }
     }
 
     // The watchdog.
@@ -233,7 +267,9 @@ impl Front {
         info!(connections = self.visitors.len(); "draining");
         // Those who are connected already may have sent their request.
         self.newcomers = true;
-        while self.accept() {}
+        for _ in 0..BACKLOG / NEWCOMERS_AT_ONCE + 1 {
+            self.accept();
+        }
         self.draining = true;
         self.listener = None;
         self.rendezvous = None;

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::client::{Client, Moment, Want};
+use super::lane::Answer;
 use super::limits::Limits;
 
 /// What a connection did.
@@ -108,7 +109,7 @@ impl Connection {
         let bytes = request.into_bytes(format_args!("Waxseal-Lane: 1 ::1"));
         check(&bytes, head_only);
         self.deeds.push(Deed::Passed(bytes));
-        self.client.answer(moment, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", b"ok");
+        self.client.answer(moment, Answer::of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", "ok"));
     }
 }
 

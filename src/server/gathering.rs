@@ -90,6 +90,8 @@ impl Gathering {
         match &mut self.missing {
             Missing::Bytes(missing) => {
                 let used = bytes.len().min(*missing);
+                // No more than it may need, and no more than twice what has come.
+                self.body.reserve_exact(used.max(self.body.len()).min(*missing));
                 self.body.extend_from_slice(&bytes[..used]);
                 *missing -= used;
                 Ok(used)

@@ -4,8 +4,10 @@
 //! request it was given. Anything else, a surplus byte or another number, and the lane is closed:
 //! what cannot be told apart must not be passed on.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::mem::{self, MaybeUninit};
+use std::ops::Range;
 
 use mio::net::UnixStream;
 
@@ -35,10 +37,29 @@ pub(super) struct Question {
 }
 
 /// A complete answer: its head without the empty line at its end, and its body.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Answer<'a> {
-    pub(super) head: &'a [u8],
-    pub(super) body: &'a [u8],
+    /// What it lies in: lent where it came in one piece, given where it had to be put together.
+    pub(super) bytes: Cow<'a, [u8]>,
+    head: Range<usize>,
+    /// Where its body begins; it ends with the bytes.
+    pub(super) body_at: usize,
+}
+
+impl Answer<'_> {
+    /// An answer of the front's own.
+    pub(super) fn of(head: &str, body: &str) -> Self {
+        let bytes = Cow::Owned([head, body].concat().into_bytes());
+        Answer { bytes, head: 0..head.len(), body_at: head.len() }
+    }
+
+    pub(super) fn head(&self) -> &[u8] {
+        &self.bytes[self.head.clone()]
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        &self.bytes[self.body_at..]
+    }
 }
 
 /// See the module's documentation.
@@ -102,8 +123,6 @@ impl Lane {
     }
 
     /// Bytes came. Where they complete the answer, it is handed to `deliver` with its question.
-    ///
-    /// The answer is lent, not given: usually it lies whole in the reader's own buffer.
     pub(super) fn receive(
         &mut self,
         bytes: &[u8],
@@ -125,7 +144,10 @@ impl Lane {
             self.incoming.reserve_exact(missing);
             return Ok(false);
         };
-        let answer = Answer { head: &whole[preamble..head - 2], body: &whole[head..length] };
+        // `frame` saw to it that nothing follows the body.
+        debug_assert_eq!(length, whole.len());
+        let bytes = if kept.is_empty() { Cow::Borrowed(bytes) } else { Cow::Owned(kept) };
+        let answer = Answer { bytes, head: preamble..head - 2, body_at: head };
         self.question = None;
         self.expected = None;
         deliver(question, answer);
@@ -227,7 +249,7 @@ mod tests {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         for piece in [&answer.as_bytes()[..cut], &answer.as_bytes()[cut..]] {
             if !piece.is_empty() {
-                lane.receive(piece, 1000, |_, a| got = Some((text(a.head), text(a.body))))?;
+                lane.receive(piece, 1000, |_, a| got = Some((text(a.head()), text(a.body()))))?;
             }
         }
         Ok(got)

@@ -10,6 +10,7 @@ use std::time::Instant;
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
+use super::budget::Holding;
 use super::lane::{Lane, OWN_FIELD, PROBE, Question};
 use super::slots::{Key, Slots};
 
@@ -21,8 +22,8 @@ pub(super) struct Entry {
     pub(super) lane: Lane,
     /// When its answer is due.
     pub(super) due: Option<Instant>,
-    /// What of its buffers is counted already.
-    pub(super) memory: usize,
+    /// What is counted of its buffers.
+    pub(super) counted: Holding,
 }
 
 /// See the module's documentation.
@@ -61,6 +62,16 @@ impl Lanes {
 
     pub(super) fn has_free(&self) -> bool {
         !self.free.is_empty()
+    }
+
+    /// How many are asked.
+    pub(super) fn busy(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// How many there are to be.
+    pub(super) fn wanted(&self) -> usize {
+        self.wanted
     }
 
     /// Nothing is asked and nothing is missing.
@@ -110,7 +121,7 @@ impl Lanes {
         due: Instant,
     ) -> io::Result<Key> {
         let socket = UnixStream::connect_addr(&self.address)?;
-        let entry = Entry { lane: Lane::new(socket), due: Some(due), memory: 0 };
+        let entry = Entry { lane: Lane::new(socket), due: Some(due), counted: Holding::default() };
         let key = self.entries.insert(entry);
         let probe =
             format!("GET / HTTP/1.1\r\nHost: lane\r\n{OWN_FIELD}: {number} {PROBE}\r\n\r\n");

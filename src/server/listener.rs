@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that wait to be accepted; the kernel cuts it to its own limit.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: usize = 1024;
 
 /// Listens on `port` (0: a free one) of `host`, or of all interfaces: IPv6 and IPv4 through one
 /// socket, IPv4 alone where there is no IPv6.
@@ -38,6 +38,6 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     // Without it a restart would wait for the last connections' TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(BACKLOG as i32)?;
     Ok(socket.into())
 }

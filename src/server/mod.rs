@@ -23,16 +23,20 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `front.rs` | the event loop; `visitors.rs` its dealings with visitors, `passing.rs` with lanes |
-//! | `client.rs`, `gathering.rs` | one visitor's connection, as a state machine without a socket; its request |
+//! | `client.rs` | one visitor's connection, as a state machine without a socket |
+//! | `client/reading.rs`, `gathering.rs`, `output.rs` | its request on the way in, its answer on the way out |
 //! | `head.rs`, `target.rs`, `chunked.rs` | what a valid request is |
 //! | `lane.rs`, `lanes.rs` | one lane; all of them, and how one is replaced |
 //! | `workers.rs`, `rendezvous.rs` | tiny_http, the accept loop and the pool; the socket between |
-//! | `admission.rs`, `deadlines.rs`, `limits.rs`, `slots.rs` | who comes in, how long, how much |
+//! | `admission.rs`, `deadlines.rs`, `limits.rs`, `budget.rs` | who comes in, how long, how much |
+//! | `slots.rs` | keys that are never mistaken for older ones |
 //! | `stop.rs`, `panics.rs`, `watchdog.rs` | how it ends |
 //!
 //! Threads: the front, one in the accept loop, one of tiny_http's that accepts lanes, one of
 //! tiny_http's for each lane (four at least), and the workers. Their number does not depend on the
-//! visitors. Memory: at most [`Limits::memory`] in buffers, and a few hundred bytes a connection.
+//! visitors. Memory: at most [`Limits::memory`] in buffers, a few hundred bytes a connection, and two
+//! answers for each worker; allocators round that up, by half at most with the one that the `waxseal`
+//! binary has.
 //!
 //! ```no_run
 //! use waxseal::http::Response;
@@ -44,6 +48,7 @@
 //! ```
 
 mod admission;
+mod budget;
 mod chunked;
 mod client;
 mod deadlines;
@@ -57,6 +62,7 @@ mod lane;
 mod lanes;
 mod limits;
 mod listener;
+mod output;
 mod panics;
 mod passing;
 mod refusal;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::{panic, process, thread};
 
+use super::rendezvous;
+
 /// The name of the pool's threads.
 pub(super) const WORKER: &str = "worker";
 /// The name of the thread in the accept loop.
@@ -40,9 +42,13 @@ pub(super) fn install(directory: Option<PathBuf>) {
 
 /// Ends the process with a clear line.
 pub(super) fn fatal(why: &str) -> ! {
-    eprintln!("waxseal cannot go on: {why}; exit code {EXIT_CODE}");
+    if log::log_enabled!(log::Level::Error) {
+        log::error!(reason = why, exit_code = EXIT_CODE; "the server cannot go on");
+    } else {
+        eprintln!("the server cannot go on: {why}; exit code {EXIT_CODE}");
+    }
     if let Some(Some(directory)) = DIRECTORY.get() {
-        let _ = std::fs::remove_dir_all(directory);
+        rendezvous::remove(directory);
     }
     process::exit(EXIT_CODE)
 }

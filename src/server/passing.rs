@@ -7,8 +7,9 @@ use log::{error, warn};
 use mio::Interest;
 use mio::event::Event;
 
+use super::budget::Holding;
 use super::client::Want;
-use super::deadlines::Class;
+use super::deadlines::{Class, Deadline};
 use super::front::{Front, OPEN_AGAIN};
 use super::lane::{Broken, OWN_FIELD, Question};
 use super::lanes::Lanes;
@@ -17,21 +18,18 @@ use super::slots::Key;
 
 /// The pause after a lane could not be opened.
 const OPEN_PAUSE: Duration = Duration::from_millis(250);
+/// Where somebody has waited so long for a lane, the queue counts as standing still.
+const STANDING: Duration = Duration::from_millis(250);
 
 impl Front {
     /// Passes a visitor's request on, where a lane is free; else it waits, unless too many do.
     /// True where more can be done for the visitor.
     pub(super) fn pass(&mut self, key: Key) -> bool {
+        if !self.has_lane_to_give() {
+            return !self.queue(key);
+        }
         let moment = Front::moment(self.now, &self.limits, self.draining);
         let Some(visitor) = self.visitors.get_mut(key) else { return false };
-        if !self.lanes.has_free() {
-            let waits = visitor.due.is_some_and(|(class, _, _)| class == Class::Queue);
-            if waits || self.queued < self.limits.queue {
-                return false;
-            }
-            visitor.client.refuse(moment, refusal::BUSY);
-            return true;
-        }
         let Some(request) = visitor.client.take_request(moment) else { return false };
         let address = visitor.address;
         self.number += 1;
@@ -41,6 +39,64 @@ impl Front {
         self.ask(question, bytes);
         // Where the lane broke, the visitor has its answer already.
         true
+    }
+
+    // The queue. A visitor is in it as soon as its deadline says so.
+
+    /// Whether a visitor waits for a lane; else it has its answer: too many do.
+    fn queue(&mut self, key: Key) -> bool {
+        let Some(visitor) = self.visitors.get_mut(key) else { return true };
+        if visitor.due.is_some_and(|(class, _, _)| class.is_queue()) {
+            return true;
+        }
+        if self.queued >= self.limits.queue
+            && let Some(oldest) = self.oldest_in_queue().filter(|oldest| self.stands(*oldest))
+        {
+            // Who has waited longest is the least likely to be waiting still.
+            self.turn_away(oldest.2);
+            self.advance(oldest.2);
+        }
+        if self.queued >= self.limits.queue {
+            self.turn_away(key);
+            return false;
+        }
+        true
+    }
+
+    fn turn_away(&mut self, key: Key) {
+        let moment = Front::moment(self.now, &self.limits, self.draining);
+        if let Some(visitor) = self.visitors.get_mut(key) {
+            visitor.client.refuse(moment, refusal::BUSY);
+        }
+    }
+
+    fn oldest_in_queue(&self) -> Option<Deadline> {
+        let classes = [Class::Queue, Class::QueueForMore];
+        classes.into_iter().filter_map(|class| self.deadlines.first(class)).min_by_key(|due| due.1)
+    }
+
+    /// The queue stands still, as far as its oldest can tell.
+    fn stands(&self, oldest: Deadline) -> bool {
+        // Whoever came a moment ago has all but that of its time left.
+        oldest.1 <= self.now + self.limits.lane_time.saturating_sub(STANDING)
+    }
+
+    /// Whether a lane is free. Where the queue stands, those that keep the workers busy are enough:
+    /// what is passed on cannot be overtaken any more.
+    fn has_lane_to_give(&self) -> bool {
+        let enough = self.lanes.busy() >= 2 * self.workers
+            && self.oldest_in_queue().is_some_and(|oldest| self.stands(oldest));
+        self.lanes.has_free() && !enough
+    }
+
+    /// Who is next: the oldest. But where the queue stands, the newest and the oldest in turn, so
+    /// that a crowd that asks for much at once delays itself, and hardly those who come after it.
+    /// Who has just had a large answer is not new.
+    fn next_in_queue(&mut self) -> Option<Key> {
+        let oldest = self.oldest_in_queue()?;
+        self.newest_went = !self.newest_went && self.stands(oldest);
+        let newest = self.deadlines.last(Class::Queue).filter(|_| self.newest_went);
+        Some(newest.unwrap_or(oldest).2)
     }
 
     fn ask(&mut self, question: Question, bytes: Vec<u8>) {
@@ -100,7 +156,7 @@ impl Front {
                 answered = question.visitor;
                 // A visitor who has left: the answer is dropped here.
                 if let Some(visitor) = question.visitor.and_then(|key| visitors.get_mut(key)) {
-                    visitor.client.answer(moment, answer.head, answer.body);
+                    visitor.client.answer(moment, answer);
                 }
             });
         match received {
@@ -114,7 +170,7 @@ impl Front {
         n == self.scratch.len()
     }
 
-    /// A lane has given its answer: the next in the queue has it, before anything is written.
+    /// A lane has given its answer: who is next in the queue has it, before anything is written.
     fn answered(&mut self, key: Key, visitor: Option<Key>) {
         self.count_lane(key);
         if let Some(entry) = self.lanes.get_mut(key)
@@ -126,7 +182,11 @@ impl Front {
             self.open_failing = false;
             self.open_lane();
         }
-        if let Some((_, _, next)) = self.deadlines.first(Class::Queue) {
+        for _ in 0..self.lanes.wanted() {
+            if !self.has_lane_to_give() {
+                break;
+            }
+            let Some(next) = self.next_in_queue() else { break };
             self.advance(next);
         }
         if let Some(visitor) = visitor {
@@ -145,7 +205,7 @@ impl Front {
     /// Closes a lane; whoever waits for it gets a refusal, and another is opened in its place.
     fn retire(&mut self, key: Key, why: Broken, refusal: Refusal) {
         let Some(entry) = self.lanes.remove(key) else { return };
-        self.memory -= entry.memory;
+        self.budget.recount(entry.counted, Holding::default());
         if let Some(due) = entry.due {
             self.deadlines.remove(&(Class::Lane, due, key));
         }
@@ -188,9 +248,8 @@ impl Front {
     /// Counts a lane's buffers.
     fn count_lane(&mut self, key: Key) {
         if let Some(entry) = self.lanes.get_mut(key) {
-            let memory = entry.lane.memory();
-            self.memory = self.memory - entry.memory + memory;
-            entry.memory = memory;
+            let held = Holding { class: Some(Class::Lane), bytes: entry.lane.memory() };
+            self.budget.recount(std::mem::replace(&mut entry.counted, held), held);
             self.relieve();
         }
     }

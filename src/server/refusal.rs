@@ -19,6 +19,7 @@ pub(super) const NO_ANSWER: Refusal = refuse(504, "no answer in time");
 pub(super) const BROKEN_LANE: Refusal = refuse(500, "the answer was lost");
 pub(super) const SLOW_HEAD: Refusal = refuse(408, "the head took too long");
 pub(super) const SLOW_BODY: Refusal = refuse(408, "the body took too long");
+pub(super) const EMPTY_LINES: Refusal = refuse(400, "too many empty lines");
 pub(super) const CUT_SHORT: Refusal = refuse(400, "the request ends in the middle");
 
 impl Refusal {

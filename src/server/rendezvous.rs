@@ -4,7 +4,9 @@ use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+const SOCKET: &str = "lane";
 
 /// A listener's address; its private directory goes with it.
 pub(super) struct Rendezvous {
@@ -38,15 +40,21 @@ impl Rendezvous {
 impl Drop for Rendezvous {
     fn drop(&mut self) {
         if let Some(directory) = &self.directory {
-            // It may be gone already; there is nobody to tell.
-            let _ = std::fs::remove_dir_all(directory);
+            remove(directory);
         }
     }
 }
 
+/// Removes the directory and what is in it, with no descriptor to spare.
+pub(super) fn remove(directory: &Path) {
+    // It may be gone already; there is nobody to tell.
+    let _ = std::fs::remove_file(directory.join(SOCKET));
+    let _ = std::fs::remove_dir(directory);
+}
+
 fn in_directory(directory: PathBuf) -> io::Result<(Rendezvous, UnixListener)> {
     DirBuilder::new().mode(0o700).create(&directory)?;
-    let path = directory.join("lane");
+    let path = directory.join(SOCKET);
     let bound = UnixListener::bind(&path)
         .and_then(|listener| Ok((SocketAddr::from_pathname(&path)?, listener)));
     match bound {
@@ -54,7 +62,7 @@ fn in_directory(directory: PathBuf) -> io::Result<(Rendezvous, UnixListener)> {
             Ok((Rendezvous { address, directory: Some(directory) }, listener))
         }
         Err(error) => {
-            let _ = std::fs::remove_dir_all(&directory);
+            remove(&directory);
             Err(error)
         }
     }

@@ -9,13 +9,14 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
+use super::budget::Holding;
 use super::client::{Client, Want};
 use super::deadlines::{Class, Deadline};
 use super::front::{ACCEPT_AGAIN, Front};
 use super::slots::Key;
 
 /// Newcomers let in before others get their turn.
-const NEWCOMERS_AT_ONCE: usize = 64;
+pub(super) const NEWCOMERS_AT_ONCE: usize = 64;
 /// The pause after accepting has failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -32,8 +33,8 @@ pub(super) struct Visitor {
     watches_writing: bool,
     parked: bool,
     pub(super) due: Option<Deadline>,
-    /// What of its buffers is counted already.
-    memory: usize,
+    /// What is counted of its buffers.
+    counted: Holding,
 }
 
 impl Front {
@@ -104,7 +105,7 @@ impl Front {
             watches_writing: false,
             parked: false,
             due: None,
-            memory: 0,
+            counted: Holding::default(),
         });
         let Some(visitor) = self.visitors.get_mut(key) else { return };
         let token = Token(key.number());
@@ -133,7 +134,7 @@ impl Front {
     pub(super) fn visitor_overdue(&mut self, key: Key) {
         let moment = Front::moment(self.now, &self.limits, self.draining);
         if let Some(visitor) = self.visitors.get_mut(key) {
-            if let Some((Class::Queue, _, _)) = visitor.due.take() {
+            if visitor.due.take().is_some_and(|(class, _, _)| class.is_queue()) {
                 self.queued -= 1;
             }
             visitor.client.expire(moment);
@@ -169,9 +170,7 @@ impl Front {
         let Some(visitor) = self.visitors.get_mut(key) else { return false };
         let done = match visitor.client.want(&self.limits) {
             Want::Pass => return self.pass(key),
-            Want::Read(_)
-                if visitor.client.gathers_body() && self.memory > self.limits.memory / 4 * 3 =>
-            {
+            Want::Read(_) if self.budget.is_short() && visitor.client.awaits_large_body() => {
                 self.park(key);
                 return false;
             }
@@ -202,7 +201,10 @@ impl Front {
         if let Some(due) = visitor.due {
             self.forget(&due);
         }
-        self.memory -= visitor.memory;
+        if visitor.parked {
+            self.parked.remove(&key);
+        }
+        self.budget.recount(visitor.counted, Holding::default());
         self.admission.leave(visitor.address);
         // A descriptor is free again.
         self.newcomers |= self.accept_failing;
@@ -210,7 +212,7 @@ impl Front {
 
     fn forget(&mut self, due: &Deadline) {
         self.deadlines.remove(due);
-        if due.0 == Class::Queue {
+        if due.0.is_queue() {
             self.queued -= 1;
         }
     }
@@ -220,27 +222,27 @@ impl Front {
     /// Brings deadline and memory up to date after something has happened.
     fn settle(&mut self, key: Key) {
         let Some(visitor) = self.visitors.get_mut(key) else { return };
-        let memory = visitor.client.memory();
-        self.memory = self.memory - visitor.memory + memory;
-        visitor.memory = memory;
         let due = visitor.client.deadline().map(|(class, instant)| (class, instant, key));
+        let held = Holding { class: due.map(|due| due.0), bytes: visitor.client.memory() };
+        self.budget.recount(std::mem::replace(&mut visitor.counted, held), held);
         if due != visitor.due {
             let before = std::mem::replace(&mut visitor.due, due);
             if let Some(before) = before {
                 self.forget(&before);
             }
             if let Some(due) = due {
-                self.queued += usize::from(due.0 == Class::Queue);
+                self.queued += usize::from(due.0.is_queue());
                 self.deadlines.insert(due);
             }
         }
         self.relieve();
     }
 
-    /// Memory is short: the slowest reader goes, else the oldest unfinished head or body.
+    /// Memory is short: the slowest reader goes, or the oldest unfinished head or body, whichever
+    /// kind it was that took most.
     pub(super) fn relieve(&mut self) {
-        while self.memory > self.limits.memory {
-            let classes = [Class::Answer, Class::Head, Class::Body];
+        while self.budget.is_overdrawn() {
+            let classes = self.budget.heaviest();
             let oldest = classes.iter().find_map(|class| self.deadlines.first(*class));
             let Some((_, _, key)) = oldest else { return };
             self.remove(key);
@@ -252,13 +254,13 @@ impl Front {
             && !visitor.parked
         {
             visitor.parked = true;
-            self.parked.push(key);
+            self.parked.insert(key);
         }
     }
 
     /// Goes on with the bodies that had to stay in the kernel.
     pub(super) fn unpark(&mut self) {
-        if self.memory > self.limits.memory / 2 {
+        if !self.budget.is_ample() {
             return;
         }
         for key in std::mem::take(&mut self.parked) {

@@ -1,0 +1,90 @@
+//! How a connection makes requests of the bytes that it gets.
+
+use std::mem;
+
+use super::super::gathering::Gathering;
+use super::super::head::{self, Head};
+use super::super::refusal;
+use super::{Client, Moment, State};
+
+/// Empty lines that may stand before a request.
+const MAX_EMPTY_LINES: usize = 8;
+
+impl Client {
+    pub(super) fn receive_head(&mut self, moment: Moment<'_>, bytes: &[u8]) {
+        let limits = moment.limits;
+        let before = self.input.len();
+        let after = before + bytes.len();
+        let crosses = |limit| before < limit && after >= limit;
+        // Reading the head again with every byte would be work in the square of its length.
+        let due = self.is_idle()
+            || before == 0
+            || bytes.contains(&b'\n')
+            || crosses(limits.request_line)
+            || crosses(limits.head);
+        if !due {
+            return self.input.extend_from_slice(bytes);
+        }
+        if before == 0 {
+            // The usual case: the whole head in one piece, and no copy of it.
+            self.read_head(moment, bytes);
+        } else {
+            let mut joined = mem::take(&mut self.input);
+            joined.extend_from_slice(bytes);
+            self.read_head(moment, &joined);
+        }
+    }
+
+    fn read_head(&mut self, moment: Moment<'_>, mut bytes: &[u8]) {
+        // RFC 9112, section 2.2: empty lines before a request are to be ignored. Not for ever:
+        // they change nothing that a deadline would end.
+        while let Some(rest) = bytes.strip_prefix(b"\r\n") {
+            bytes = rest;
+            self.empty_lines += 1;
+            if self.empty_lines > MAX_EMPTY_LINES {
+                return self.refuse_at_last(moment, refusal::EMPTY_LINES, false);
+            }
+        }
+        if bytes.is_empty() || bytes == b"\r" {
+            return self.input.extend_from_slice(bytes);
+        }
+        if self.is_idle() {
+            self.enter(moment, State::Head);
+        }
+        match head::read(bytes, moment.limits) {
+            Ok(None) => self.input = bytes.to_vec(),
+            Ok(Some(head)) => self.begin_body(moment, head, bytes),
+            Err(refusal) => self.refuse_at_last(moment, refusal, bytes.starts_with(b"HEAD ")),
+        }
+    }
+
+    fn begin_body(&mut self, moment: Moment<'_>, head: Head, bytes: &[u8]) {
+        let rest = &bytes[head.length..];
+        let expects_continue = head.expects_continue;
+        self.empty_lines = 0;
+        let gathering = Box::new(Gathering::new(head));
+        if gathering.is_whole() {
+            self.input.extend_from_slice(rest);
+            return self.enter(moment, State::Ready(gathering));
+        }
+        if expects_continue {
+            self.output.append(&[b"HTTP/1.1 100 Continue\r\n\r\n"]);
+        }
+        self.enter(moment, State::Body(gathering));
+        self.receive_body(moment, rest);
+    }
+
+    pub(super) fn receive_body(&mut self, moment: Moment<'_>, bytes: &[u8]) {
+        let State::Body(gathering) = &mut self.state else { return };
+        let used = match gathering.take(bytes, moment.limits.body) {
+            Ok(used) => used,
+            Err(refusal) => return self.refuse(moment, refusal),
+        };
+        if gathering.is_whole()
+            && let State::Body(whole) = mem::replace(&mut self.state, State::Idle)
+        {
+            self.input.extend_from_slice(&bytes[used..]);
+            self.enter(moment, State::Ready(whole));
+        }
+    }
+}

@@ -25,7 +25,7 @@ use super::slots::{Key, Slots};
 use super::stop::Signals;
 use super::visitors::{NEWCOMERS_AT_ONCE, Visitor};
 use super::watchdog::{Signs, Watchdog};
-use super::workers::{Pulse, Workers};
+use super::workers::Pulse;
 use super::{Config, ServeError, panics};
 
 const LISTENER: Token = Token(usize::MAX);
@@ -94,7 +94,7 @@ impl Front {
         config: Config,
         mut signals: Signals,
         rendezvous: Rendezvous,
-        workers: &Workers,
+        pulse: Arc<Pulse>,
     ) -> Result<Front, ServeError> {
         let start = |error: io::Error| ServeError::Start(error.to_string());
         let poll = Poll::new().map_err(start)?;
@@ -130,7 +130,7 @@ impl Front {
             queued: 0,
             newest_went: false,
             watchdog: Watchdog::new(config.limits.stuck_time),
-            pulse: Arc::clone(&workers.pulse),
+            pulse,
             workers: config.workers.max(1),
             signals,
             rendezvous: Some(rendezvous),
@@ -285,3 +285,7 @@ impl Front {
         self.drained = true;
     }
 }
+
+#[cfg(test)]
+#[path = "front_tests.rs"]
+mod tests;

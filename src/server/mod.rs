@@ -78,6 +78,7 @@ mod workers;
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 
 pub use limits::Limits;
 pub use listener::listen;
@@ -161,5 +162,5 @@ where
     let (rendezvous, listener) = Rendezvous::listen().map_err(start)?;
     panics::install(rendezvous.directory());
     let workers = Workers::start(listener, &config, handler)?;
-    Front::new(config, signals, rendezvous, &workers)?.run()
+    Front::new(config, signals, rendezvous, Arc::clone(&workers.pulse))?.run()
 }

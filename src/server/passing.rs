@@ -128,12 +128,13 @@ impl Front {
             return self.retire(key, Broken("it cannot be written to"), refusal::BROKEN_LANE);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
-            while self.read_lane(key) {}
+            while self.read_lane(key, event.is_read_closed()) {}
         }
     }
 
-    /// Reads a lane once; true where there may be more.
-    fn read_lane(&mut self, key: Key) -> bool {
+    /// Reads a lane once; true where there may be more. Of an end that is known already (`ending`)
+    /// no other event will tell.
+    fn read_lane(&mut self, key: Key, ending: bool) -> bool {
         let Some(entry) = self.lanes.get_mut(key) else { return false };
         let n = match entry.lane.read(&mut self.scratch) {
             Ok(0) => {
@@ -167,7 +168,7 @@ impl Front {
                 return false;
             }
         }
-        n == self.scratch.len()
+        n == self.scratch.len() || ending
     }
 
     /// A lane has given its answer: who is next in the queue has it, before anything is written.

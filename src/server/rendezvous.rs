@@ -17,13 +17,20 @@ pub(super) struct Rendezvous {
 impl Rendezvous {
     /// Listens in a private directory under TMPDIR, /tmp or /dev/shm, else under an abstract name.
     pub(super) fn listen() -> io::Result<(Rendezvous, UnixListener)> {
-        let name = unguessable_name()?;
         let places = [
             std::env::var_os("TMPDIR").map(PathBuf::from),
             Some("/tmp".into()),
             Some("/dev/shm".into()),
         ];
-        for place in places.into_iter().flatten() {
+        Rendezvous::listen_in(places.into_iter().flatten())
+    }
+
+    /// Listens in the first of these places that can be written, else under an abstract name.
+    pub(super) fn listen_in(
+        places: impl IntoIterator<Item = PathBuf>,
+    ) -> io::Result<(Rendezvous, UnixListener)> {
+        let name = unguessable_name()?;
+        for place in places {
             if let Ok(found) = in_directory(place.join(&name)) {
                 return Ok(found);
             }

@@ -36,6 +36,12 @@ impl Signals {
         Ok(Signals { socket: mio::net::UnixStream::from_std(read), armed, registered })
     }
 
+    /// Each byte that comes through `socket` is a signal; what the process gets is not caught.
+    #[cfg(test)]
+    pub(super) fn through(socket: mio::net::UnixStream) -> Signals {
+        Signals { socket, armed: Arc::default(), registered: Vec::new() }
+    }
+
     /// How many signals came since the last call.
     pub(super) fn count(&mut self) -> usize {
         let mut bytes = [0; 16];

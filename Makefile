@@ -10,7 +10,7 @@ STATIC := target/static/$(STATIC_TARGET)/release/waxseal
 FUZZ_TARGETS := open load form client
 FUZZ_SECONDS ?= 20
 
-.PHONY: run test test-features test-reference test-browser check bench static chroot-test fuzz package
+.PHONY: run test test-features test-reference test-browser check bench bench-front-door static chroot-test fuzz package
 
 run: .env
 	cargo build --bin waxseal
@@ -89,3 +89,8 @@ fuzz:
 		cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -dict=$(CURDIR)/fuzz/$$target.dict; \
 	done
+
+# What the front door costs, beside tiny_http directly on the port; needs wrk. A few minutes.
+bench-front-door:
+	benches/front_door.py bare:1 bare:2 bare:4 bare:8 front:16:2 front:16:4 front:32:4
+	benches/front_door.py --slow 5000 front:32:4

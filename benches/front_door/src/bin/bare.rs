@@ -1,0 +1,36 @@
+//! tiny_http directly on the port, in the same shape: accept loop, `ThreadPool::execute`, and the
+//! answer rendered into one buffer. What the front door is compared with; no server to be used.
+
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::io::Write;
+use std::sync::Arc;
+
+use front_door_bench::{App, app, number};
+use threadpool::ThreadPool;
+use tiny_http::Server;
+use waxseal::http::{Request, TrustedProxies};
+
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let app = Arc::new(app().map_err(|error| error.to_string())?);
+    let server = Server::http("127.0.0.1:0")?;
+    println!("{}", server.server_addr().to_ip().map_or(0, |address| address.port()));
+    let pool = ThreadPool::new(number("WORKER_THREADS", 4));
+    for request in server.incoming_requests() {
+        let app = Arc::clone(&app);
+        pool.execute(move || answer(&app, request));
+    }
+    Ok(())
+}
+
+fn answer(app: &App, mut inner: tiny_http::Request) {
+    let Some(peer) = inner.remote_addr().map(|address| address.ip()) else { return };
+    let method = inner.method().clone();
+    let response = app.answer(&mut Request::new(&mut inner, peer, TrustedProxies(0)));
+    let mut answer = Vec::new();
+    response.render(&method, &mut answer);
+    let mut writer = inner.into_writer();
+    // Where it fails the visitor has gone.
+    let _ = writer.write_all(&answer).and_then(|()| writer.flush());
+}

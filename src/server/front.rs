@@ -78,6 +78,10 @@ pub(super) struct Front {
     pub(super) queued: usize,
     /// The last lane went to the newest of them.
     pub(super) newest_went: bool,
+    /// Lanes whose question is to be written at the end of this turn of the loop.
+    pub(super) asked: Vec<Key>,
+    /// Visitors whose answer is to be written at the end of this turn of the loop.
+    pub(super) answered: Vec<Key>,
 
     watchdog: Watchdog,
     pulse: Arc<Pulse>,
@@ -129,6 +133,8 @@ impl Front {
             number: 0,
             queued: 0,
             newest_went: false,
+            asked: Vec::new(),
+            answered: Vec::new(),
             watchdog: Watchdog::new(config.limits.stuck_time),
             pulse,
             workers: config.workers.max(1),
@@ -158,6 +164,7 @@ impl Front {
             self.expire();
             self.unpark();
             at_once = self.accept();
+            self.write_all();
             self.give_back_later();
             self.drained |= self.draining && self.visitors.len() == 0;
         }

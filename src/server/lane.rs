@@ -94,12 +94,11 @@ impl Lane {
         self.outgoing.capacity() + self.incoming.capacity()
     }
 
-    /// Asks; true where all of it was written at once.
-    pub(super) fn ask(&mut self, question: Question, bytes: Vec<u8>) -> io::Result<bool> {
+    /// Asks; [`Lane::send`] writes it.
+    pub(super) fn ask(&mut self, question: Question, bytes: Vec<u8>) {
         self.question = Some(question);
         self.outgoing = bytes;
         self.sent = 0;
-        self.send()
     }
 
     /// Writes what can be written; true where nothing is left.

@@ -129,7 +129,10 @@ impl Lanes {
         let asked = match self.entries.get_mut(key) {
             Some(Entry { lane, .. }) => registry
                 .register(&mut lane.socket, Lanes::token(key), Interest::READABLE)
-                .and_then(|()| lane.ask(question, probe.into_bytes())),
+                .and_then(|()| {
+                    lane.ask(question, probe.into_bytes());
+                    lane.send()
+                }),
             None => Ok(true),
         };
         match asked {

@@ -37,7 +37,6 @@ impl Front {
         let question = Question { number, head_only: request.head_only, visitor: Some(key) };
         let bytes = request.into_bytes(format_args!("{OWN_FIELD}: {number} {address}"));
         self.ask(question, bytes);
-        // Where the lane broke, the visitor has its answer already.
         true
     }
 
@@ -104,16 +103,39 @@ impl Front {
         let Some(entry) = self.lanes.get_mut(key) else { return };
         let due = self.now + self.limits.lane_time;
         entry.due = Some(due);
-        let asked = match entry.lane.ask(question, bytes) {
+        entry.lane.ask(question, bytes);
+        self.deadlines.insert((Class::Lane, due, key));
+        self.watch();
+        self.asked.push(key);
+    }
+
+    /// Writes what this turn of the loop has gathered: the questions to the lanes first, so that
+    /// the workers are at them while the answers are written to the visitors.
+    ///
+    /// Each write wakes a thread. One after another they wake many for one switch away from the
+    /// front, where between two reads each would be a switch of its own.
+    pub(super) fn write_all(&mut self) {
+        while !(self.asked.is_empty() && self.answered.is_empty()) {
+            while let Some(lane) = self.asked.pop() {
+                self.send_question(lane);
+            }
+            // Behind an answer there may have been the next request already.
+            while let Some(visitor) = self.answered.pop() {
+                self.advance(visitor);
+            }
+        }
+    }
+
+    fn send_question(&mut self, key: Key) {
+        let Some(entry) = self.lanes.get_mut(key) else { return };
+        let sent = match entry.lane.send() {
             Ok(false) => {
                 let both = Interest::READABLE | Interest::WRITABLE;
                 self.poll.registry().reregister(&mut entry.lane.socket, Lanes::token(key), both)
             }
-            asked => asked.map(drop),
+            sent => sent.map(drop),
         };
-        self.deadlines.insert((Class::Lane, due, key));
-        self.watch();
-        match asked {
+        match sent {
             Ok(()) => self.count_lane(key),
             Err(_) => self.retire(key, Broken("it cannot be written to"), refusal::BROKEN_LANE),
         }
@@ -161,7 +183,7 @@ impl Front {
                 }
             });
         match received {
-            Ok(true) => self.answered(key, answered),
+            Ok(true) => self.lane_answered(key, answered),
             Ok(false) => self.count_lane(key),
             Err(broken) => {
                 self.retire(key, broken, refusal::BROKEN_LANE);
@@ -172,7 +194,7 @@ impl Front {
     }
 
     /// A lane has given its answer: who is next in the queue has it, before anything is written.
-    fn answered(&mut self, key: Key, visitor: Option<Key>) {
+    fn lane_answered(&mut self, key: Key, visitor: Option<Key>) {
         self.count_lane(key);
         if let Some(entry) = self.lanes.get_mut(key)
             && let Some(due) = entry.due.take()
@@ -190,9 +212,7 @@ impl Front {
             let Some(next) = self.next_in_queue() else { break };
             self.advance(next);
         }
-        if let Some(visitor) = visitor {
-            self.advance(visitor);
-        }
+        self.answered.extend(visitor);
     }
 
     /// No answer in time.

@@ -1,0 +1,19 @@
+//! The front door, from outside: what clients did to tiny_http, done to the running server, and
+//! every limit that CONNECTIONS.md promises.
+//!
+//! Where defaults and real pages do, the server is the `waxseal` binary. Where a limit must be
+//! short, or a page slow or large, it is `examples/front_door.rs`, which Cargo builds with all
+//! tests; for these alone, `cargo build --example front_door` and `cargo test --test front_door`.
+//!
+//! All traffic is loopback, bounded in count and time, and only what a test started is ended.
+
+mod front_door {
+    mod attacks;
+    mod capacity;
+    mod crosstalk;
+    mod endings;
+    mod limits;
+    mod malformed;
+    mod server;
+    mod visitor;
+}

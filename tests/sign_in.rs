@@ -245,7 +245,7 @@ fn session_not_before_ends_what_began_earlier_and_nothing_later() {
 #[test]
 fn visits_extend_a_session_and_without_them_its_idle_time_runs_out() {
     let idle = 3 * SECOND;
-    let server = Waxseal::start(&[("SESSION_IDLE_TIMEOUT", "3s")]);
+    let server = Waxseal::start(&[("SESSION_IDLE_TIMEOUT", "3s"), ("RUST_LOG", "debug")]);
     // A machine that stalls for more than a second is no reason to fail: the visitor came too late.
     let in_time = (0..5).find_map(|_| {
         let mut visitor = Browser::by_http();
@@ -279,7 +279,8 @@ fn visits_extend_a_session_and_without_them_its_idle_time_runs_out() {
 fn no_visit_extends_a_session_beyond_its_lifetime() {
     let lifetime = 3 * SECOND;
     for idle in ["1d", "3s"] {
-        let vars = [("SESSION_LIFETIME", "3s"), ("SESSION_IDLE_TIMEOUT", idle)];
+        let vars =
+            [("SESSION_LIFETIME", "3s"), ("SESSION_IDLE_TIMEOUT", idle), ("RUST_LOG", "debug")];
         let server = Waxseal::start(&vars);
         let mut visitor = Browser::by_http();
         let began = Instant::now();

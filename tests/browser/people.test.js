@@ -26,7 +26,7 @@ before(async () => {
   [browser, demonstration, site, filed] = await Promise.all([
     launch(),
     waxseal(proxied),
-    waxseal({ ...proxied, USERS: [...users, SLOW].join("\n") }),
+    waxseal({ ...proxied, USERS: [...users, SLOW].join("\n"), WORKER_THREADS: "4" }),
     waxseal({ ...proxied, USERS_FILE: file }),
   ]);
 });
@@ -280,7 +280,7 @@ async function crowd() {
       await sleep(50);
     }
   };
-  // Two are let in.
+  // Half of the four workers may hash.
   const pushing = Promise.all([push(), push(), push()]);
   await Promise.race([full, pushing]);
   return async () => {

@@ -95,6 +95,7 @@ export async function answered(page, status, heading, act) {
 
 /** Asserts that axe finds nothing, and that it could judge every contrast. */
 export async function assertAccessible(page) {
+  await page.waitForLoadState(); // With its stylesheet.
   // The policy keeps scripts out of the page, not out of the tests.
   await page.evaluate(AXE);
   const found = await page.evaluate(async () => {
@@ -110,6 +111,7 @@ export async function assertAccessible(page) {
 
 /** Asserts that nothing is wider than the screen. */
 export async function assertFits(page) {
+  await page.waitForLoadState(); // With its stylesheet.
   const { content, screen } = await page.evaluate(() => ({
     content: document.documentElement.scrollWidth,
     screen: document.documentElement.clientWidth,

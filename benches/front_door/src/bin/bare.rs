@@ -7,13 +7,13 @@ use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
 
-use front_door_bench::{App, app, number};
+use front_door_bench::{App, number};
 use threadpool::ThreadPool;
 use tiny_http::Server;
 use waxseal::http::{Request, TrustedProxies};
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let app = Arc::new(app().map_err(|error| error.to_string())?);
+    let app = Arc::new(App::new().map_err(|error| error.to_string())?);
     let server = Server::http("127.0.0.1:0")?;
     println!("{}", server.server_addr().to_ip().map_or(0, |address| address.port()));
     let pool = ThreadPool::new(number("WORKER_THREADS", 4));

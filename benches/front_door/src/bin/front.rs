@@ -1,15 +1,15 @@
-//! The front door with the product's pages; `LANES` and `WORKER_THREADS` are free.
+//! The front door with a home page like the product's; `LANES` and `WORKER_THREADS` are free.
 
 #![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
 
-use front_door_bench::{app, number};
+use front_door_bench::{App, number};
 use waxseal::server::{Config, listen, serve};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let app = app()?;
+    let app = App::new()?;
     let listener = listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
     println!("{}", listener.local_addr()?.port());
     let mut config = Config::new(listener);

@@ -14,6 +14,8 @@
 //! conformance::all(&MemoryStore::default());
 //! ```
 
+mod users;
+
 use std::panic::resume_unwind;
 use std::sync::Barrier;
 use std::thread;
@@ -21,6 +23,8 @@ use std::time::{Duration, SystemTime};
 
 use super::{Change, Committed, Key, Store, Values};
 use crate::seal::Id;
+
+pub use users::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// What is left to a record that is to expire while a rule waits: enough that a store that cuts
@@ -45,9 +49,20 @@ pub fn all(store: &dyn Store) {
     any_text_is_kept(store);
     a_large_value_is_kept_whole(store);
     commits_at_once_lose_no_change(store);
+    many_threads_lose_no_change(store);
+    a_commit_and_a_deletion_at_once_leave_nothing_half_done(store);
+    if let Some(users) = store.users() {
+        users_have_their_own_records(store, users);
+        a_record_follows_its_user(store, users);
+        the_records_that_live_longest_come_first(store, users);
+        ending_all_of_a_user_ends_no_other(store, users);
+    }
     // These wait: at once, so that they wait together.
-    let waiting: [fn(&dyn Store); 2] =
-        [nothing_revives_an_expired_record, an_update_moves_the_expiry];
+    let waiting: [fn(&dyn Store); 3] = [
+        nothing_revives_an_expired_record,
+        an_update_moves_the_expiry,
+        an_expired_record_is_in_no_index,
+    ];
     at_once(waiting.map(|rule| move || rule(store)));
 }
 
@@ -171,6 +186,51 @@ pub fn commits_at_once_lose_no_change(store: &dyn Store) {
         }));
         let changed = NAMES.iter().filter_map(|&name| Some((name, value?)));
         record.holds(&changed.chain([("stays", "0")]).collect::<Vec<_>>());
+    }
+}
+
+/// Sixteen threads commit 200 updates each to one record, each under names of its own; each change is
+/// there in the end.
+pub fn many_threads_lose_no_change(store: &dyn Store) {
+    const THREADS: usize = 16;
+    const COMMITS: usize = 200;
+    let record = Record::new("many_threads_lose_no_change", store, HOUR, &[("stays", "0")]);
+    let name = |thread: usize, commit: usize| format!("{thread}.{}", commit % 10);
+    at_once((0..THREADS).map(|thread| {
+        let (record, name) = (&record, &name);
+        move || {
+            for commit in 0..COMMITS {
+                let value = commit.to_string();
+                record.update(&[(&name(thread, commit), Some(&value))], HOUR);
+            }
+        }
+    }));
+    let last = |thread: usize| (COMMITS - 10..COMMITS).map(move |commit| (thread, commit));
+    let mut expected = values(&[("stays", "0")]);
+    for (thread, commit) in (0..THREADS).flat_map(last) {
+        expected.insert(name(thread, commit), commit.to_string());
+    }
+    record.expect("find", record.find(), Some(expected));
+}
+
+/// Of an update and a deletion at the same moment, the deletion has the last word: the record is
+/// gone, whether the update was done before it or found nothing.
+pub fn a_commit_and_a_deletion_at_once_leave_nothing_half_done(store: &dyn Store) {
+    const ROUNDS: usize = 50;
+    let rule = "a_commit_and_a_deletion_at_once_leave_nothing_half_done";
+    for _ in 0..ROUNDS {
+        let record = Record::new(rule, store, HOUR, &[("a", "1")]);
+        let together = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                together.wait();
+                record.delete();
+            });
+            together.wait();
+            // Done or Gone, as it came.
+            let _ = record.commit(&update(&[("a", Some("2"))]), HOUR);
+        });
+        record.is_none();
     }
 }
 

@@ -1,11 +1,13 @@
 //! Sessions in this process's memory: for tests, and as the worked example of [`Store`].
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::store::{Change, Committed, Key, Store, StoreError, Values};
+use super::user_index::{USERNAME, UserIndex};
 use super::{Clock, SystemClock};
 
 /// Records below which looking for expired ones is not worth a sweep.
@@ -33,6 +35,8 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Records {
     by_key: HashMap<Key, Record>,
+    /// The keys of each user's records.
+    by_user: HashMap<String, HashSet<Key>>,
     /// Expired records are swept when there are this many, which is twice what the last sweep
     /// left: the cost a commit is constant, and so many are the most that are ever kept.
     sweep_at: usize,
@@ -65,7 +69,9 @@ impl Default for MemoryStore {
 impl Store for MemoryStore {
     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
         let now = self.clock.now();
-        Ok(self.records().living(key, now).map(|record| record.values.clone()))
+        let records = self.records();
+        let living = records.by_key.get(key).filter(|record| record.expires > now);
+        Ok(living.map(|record| record.values.clone()))
     }
 
     fn commit(
@@ -79,10 +85,13 @@ impl Store for MemoryStore {
         match change {
             Change::New(values) => {
                 records.sweep(now);
-                records.by_key.insert(*key, Record { values: values.clone(), expires });
+                records.put(key, Record { values: values.clone(), expires });
             }
             Change::Update(changes) => {
-                let Some(record) = records.living(key, now) else { return Ok(Committed::Gone) };
+                let Some(mut record) = records.take(key).filter(|record| record.expires > now)
+                else {
+                    return Ok(Committed::Gone);
+                };
                 for (name, value) in changes {
                     match value {
                         Some(value) => record.values.insert(name.clone(), value.clone()),
@@ -90,25 +99,87 @@ impl Store for MemoryStore {
                     };
                 }
                 record.expires = expires;
+                records.put(key, record);
             }
         }
         Ok(Committed::Done)
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        self.records().by_key.remove(key);
+        self.records().take(key);
+        Ok(())
+    }
+
+    fn users(&self) -> Option<&dyn UserIndex> {
+        Some(self)
+    }
+}
+
+impl UserIndex for MemoryStore {
+    fn find_by_user(
+        &self,
+        user: &str,
+        names: &[&str],
+        limit: usize,
+    ) -> Result<Vec<(Key, Values)>, StoreError> {
+        let now = self.clock.now();
+        let records = self.records();
+        let keys = records.by_user.get(user).into_iter().flatten();
+        let mut living: Vec<(&Key, &Record)> = keys
+            .filter_map(|key| Some((key, records.by_key.get(key)?)))
+            .filter(|(_, record)| record.expires > now)
+            .collect();
+        living.sort_by_key(|(_, record)| Reverse(record.expires));
+        let told = |record: &Record| {
+            let told = |name: &&str| Some(((*name).to_owned(), record.values.get(*name)?.clone()));
+            names.iter().filter_map(told).collect()
+        };
+        Ok(living.into_iter().take(limit).map(|(key, record)| (*key, told(record))).collect())
+    }
+
+    fn delete_by_user(&self, user: &str) -> Result<(), StoreError> {
+        let mut records = self.records();
+        for key in records.by_user.remove(user).unwrap_or_default() {
+            records.by_key.remove(&key);
+        }
         Ok(())
     }
 }
 
+impl Record {
+    fn user(&self) -> Option<&str> {
+        self.values.get(USERNAME).map(String::as_str)
+    }
+}
+
 impl Records {
-    fn living(&mut self, key: &Key, now: SystemTime) -> Option<&mut Record> {
-        self.by_key.get_mut(key).filter(|record| record.expires > now)
+    fn put(&mut self, key: &Key, record: Record) {
+        self.take(key);
+        if let Some(user) = record.user() {
+            self.by_user.entry(user.to_owned()).or_default().insert(*key);
+        }
+        self.by_key.insert(*key, record);
+    }
+
+    fn take(&mut self, key: &Key) -> Option<Record> {
+        let record = self.by_key.remove(key)?;
+        if let Some(user) = record.user()
+            && let Some(keys) = self.by_user.get_mut(user)
+        {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_user.remove(user);
+            }
+        }
+        Some(record)
     }
 
     fn sweep(&mut self, now: SystemTime) {
         if self.by_key.len() >= self.sweep_at.max(SMALLEST_SWEEP) {
-            self.by_key.retain(|_, record| record.expires > now);
+            let over = self.by_key.iter().filter(|(_, record)| record.expires <= now);
+            for key in over.map(|(key, _)| *key).collect::<Vec<_>>() {
+                self.take(&key);
+            }
             self.sweep_at = self.by_key.len() * 2;
         }
     }

@@ -32,6 +32,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod breaker;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -40,6 +41,8 @@ mod counts;
 mod expiring;
 mod memory;
 mod payload;
+#[cfg(any(test, feature = "redis", feature = "memcached", feature = "postgres"))]
+mod pool;
 mod revoked;
 mod save_error;
 #[allow(clippy::module_inception)] // the folder is the subject, the file is the type
@@ -47,7 +50,9 @@ mod session;
 mod sessions;
 mod settings;
 mod store;
+mod user_index;
 
+pub use breaker::Breaker;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cookie::{Scheme, Secure};
 pub use counts::Counts;
@@ -56,7 +61,8 @@ pub use save_error::SaveError;
 pub use session::{Outcome, ReservedName, Session};
 pub use sessions::Sessions;
 pub use settings::{Settings, SettingsError};
-pub use store::{Change, Committed, Key, Store, StoreError, Values};
+pub use store::{Change, Committed, Key, ParseKeyError, Store, StoreError, Values};
+pub use user_index::{USERNAME, UserIndex, UserSession};
 
 pub use crate::seal::Fingerprint;
 pub use ::cookie::{Cookie, SameSite};

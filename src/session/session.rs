@@ -9,10 +9,9 @@ use super::Scheme;
 use super::clock::from_unix_seconds;
 use super::payload::{flash_name, flash_order};
 use super::store::{Change, Values};
+use super::user_index::USERNAME;
 use crate::seal::{Fingerprint, Id, Match};
 
-/// The name of the value that says who is signed in.
-pub(super) const USERNAME: &str = "username";
 /// The name of the value that says with which credential.
 const AUTH: &str = "_auth";
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use super::UserIndex;
 use crate::seal::Id;
 
 /// A session's values, in key order. Names that begin with `_` are Waxseal's own; each waiting
@@ -53,7 +55,8 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] where it cannot be told.
+    /// [`StoreError::Unavailable`] where it cannot be told; as everywhere, [`StoreError::Rejected`]
+    /// where the store answers that it cannot.
     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError>;
 
     /// Applies `change`, and lets the record live until `expires`.
@@ -79,6 +82,11 @@ pub trait Store: Send + Sync {
     ///
     /// [`StoreError::Unavailable`] where it is not known to be done.
     fn delete(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// The store's index of sessions by user, where it has one.
+    fn users(&self) -> Option<&dyn UserIndex> {
+        None
+    }
 }
 
 /// A shared store is a store: several [`Sessions`](super::Sessions) may keep theirs in one.
@@ -99,6 +107,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     fn delete(&self, key: &Key) -> Result<(), StoreError> {
         (**self).delete(key)
     }
+
+    fn users(&self) -> Option<&dyn UserIndex> {
+        (**self).users()
+    }
 }
 
 /// What a record is kept under: the SHA-256 of a session's id, so that who reads the store cannot
@@ -110,6 +122,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 ///
 /// let key = Key::of(Id([0; 16]));
 /// assert!(key.to_string().starts_with("374708fff7719dd5"));
+/// assert_eq!(key.to_string().parse(), Ok(key));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key([u8; 32]);
@@ -127,6 +140,43 @@ impl Key {
         &self.0
     }
 }
+
+/// The key that was written as [`Key`]'s `Display` writes it.
+impl FromStr for Key {
+    type Err = ParseKeyError;
+
+    fn from_str(text: &str) -> Result<Key, ParseKeyError> {
+        let digits = text.as_bytes();
+        let mut bytes = [0; 32];
+        if digits.len() != 2 * bytes.len() {
+            return Err(ParseKeyError);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
+        }
+        Ok(Key(bytes))
+    }
+}
+
+fn hex_digit(digit: u8) -> Result<u8, ParseKeyError> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        _ => Err(ParseKeyError),
+    }
+}
+
+/// A key is 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseKeyError;
+
+impl fmt::Display for ParseKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key is 64 lower-case hexadecimal digits")
+    }
+}
+
+impl Error for ParseKeyError {}
 
 impl fmt::Display for Key {
     /// 64 lower-case hexadecimal digits.
@@ -164,6 +214,14 @@ pub enum Change {
 }
 
 impl Change {
+    /// Sets the value under `name` too.
+    pub(super) fn set(&mut self, name: &str, value: String) {
+        match self {
+            Change::New(values) => drop(values.insert(name.to_owned(), value)),
+            Change::Update(changes) => drop(changes.insert(name.to_owned(), Some(value))),
+        }
+    }
+
     /// The update that makes `after` of `before`.
     pub(super) fn between(before: &Values, after: &Values) -> Change {
         let removed = before.keys().filter(|name| !after.contains_key(*name));
@@ -207,8 +265,10 @@ pub enum Committed {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// It cannot be reached, or failed: the answer to the visitor is 503.
+    /// It cannot be reached, or did not answer in time: the answer to the visitor is 503.
     Unavailable(Box<dyn Error + Send + Sync>),
+    /// It is there, and answered this call with an error of its own.
+    Rejected(Box<dyn Error + Send + Sync>),
     /// The session is larger than the store allows.
     TooLarge {
         /// Its size in bytes.
@@ -222,6 +282,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreError::Unavailable(cause) => write!(f, "the session store failed: {cause}"),
+            StoreError::Rejected(cause) => write!(f, "the session store refused: {cause}"),
             StoreError::TooLarge { size, limit } => {
                 write!(f, "the session has {size} bytes; the store takes {limit}")
             }
@@ -232,7 +293,7 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            StoreError::Unavailable(cause) => Some(&**cause),
+            StoreError::Unavailable(cause) | StoreError::Rejected(cause) => Some(&**cause),
             StoreError::TooLarge { .. } => None,
         }
     }

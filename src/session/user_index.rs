@@ -1,0 +1,77 @@
+//! The sessions of one user: what an index of them must do, and what it tells.
+
+use std::time::SystemTime;
+
+use super::clock::from_unix_seconds;
+use super::store::{Change, Key, StoreError, Values};
+
+/// The name of the value that says who is signed in, by which a [`UserIndex`] finds a record.
+pub const USERNAME: &str = "username";
+
+/// When a session began and when it was last seen, in unix seconds. They are kept in a record beside
+/// its values, where the store has an index; no session has values of these names.
+const BEGUN: &str = "_begun";
+const SEEN: &str = "_seen";
+
+/// A store's index of sessions by user: by the value [`USERNAME`] of their records.
+///
+/// Both calls take time in proportion to what that user has, however many others there are.
+/// [`MemoryStore`](super::MemoryStore) is the worked example.
+pub trait UserIndex: Send + Sync {
+    /// The living records of `user`, `limit` at most, those that expire last first: of each its key
+    /// and, of its values, those called one of `names`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where it cannot be told.
+    fn find_by_user(
+        &self,
+        user: &str,
+        names: &[&str],
+        limit: usize,
+    ) -> Result<Vec<(Key, Values)>, StoreError>;
+
+    /// Deletes all records of `user`, as [`Store::delete`](super::Store::delete) would each.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where it is not known to be done.
+    fn delete_by_user(&self, user: &str) -> Result<(), StoreError>;
+}
+
+/// One of a user's sessions, as [`Sessions::of_user`](super::Sessions::of_user) tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserSession {
+    /// What its record is kept under; that of a visitor's own session is `Key::of(session.id())`.
+    pub key: Key,
+    /// When it began.
+    pub begun: SystemTime,
+    /// When it was last written to, which a visit does after a quarter of the idle time.
+    pub last_seen: SystemTime,
+}
+
+impl UserSession {
+    /// The names of the values that tell.
+    pub(super) const NAMES: [&str; 2] = [BEGUN, SEEN];
+
+    /// The session of a record; none where the record does not tell.
+    pub(super) fn of((key, values): (Key, Values)) -> Option<UserSession> {
+        let time = |name| values.get(name)?.parse().ok().map(from_unix_seconds);
+        Some(UserSession { key, begun: time(BEGUN)?, last_seen: time(SEEN)? })
+    }
+}
+
+/// Notes beside the values when their session began, and that it was seen `now`.
+pub(super) fn note(change: &mut Change, begun: u64, now: u64) {
+    if matches!(change, Change::New(_)) {
+        change.set(BEGUN, begun.to_string());
+    }
+    change.set(SEEN, now.to_string());
+}
+
+/// The values without what was noted.
+pub(super) fn without_notes(mut values: Values) -> Values {
+    UserSession::NAMES.iter().for_each(|name| drop(values.remove(*name)));
+    values
+}

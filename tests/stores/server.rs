@@ -1,0 +1,97 @@
+//! A real server of a store: on a free port, with a directory of its own, ended with its test.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The longest that a server may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server that can be stopped, paused and started again on the same port.
+pub struct Server {
+    pub port: u16,
+    /// Private, and gone with the server.
+    pub directory: PathBuf,
+    command: Box<dyn Fn(u16, &Path) -> Command + Send + Sync>,
+    process: Option<Child>,
+}
+
+impl Server {
+    /// A server that `command` starts, on the port and with the directory that it is given; it
+    /// stays in the foreground. Not running yet.
+    pub fn new(command: impl Fn(u16, &Path) -> Command + Send + Sync + 'static) -> Server {
+        let directory = std::env::temp_dir().join(format!("waxseal-stores-{:016x}", random()));
+        fs::create_dir(&directory).unwrap();
+        Server { port: free_port(), directory, command: Box::new(command), process: None }
+    }
+
+    /// Starts it; returns when it accepts connections.
+    pub fn start(&mut self) {
+        assert!(self.process.is_none(), "it is running");
+        let mut command = (self.command)(self.port, &self.directory);
+        let log = self.directory.join("log");
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let process = command.spawn();
+        self.process = Some(process.unwrap_or_else(|error| panic!("{command:?}: {error}")));
+        self.wait(|server| TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).is_ok());
+    }
+
+    /// Waits until `is_so`; panics with what the server wrote where that takes too long.
+    pub fn wait(&self, is_so: impl Fn(&Server) -> bool) {
+        let began = Instant::now();
+        while !is_so(self) {
+            let log = || fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+            assert!(began.elapsed() < PATIENCE, "the server did not get ready:\n{}", log());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // One that is paused ends all the same.
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// It keeps its connections, and says nothing any more.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Sends a signal, by its option of kill(1), to it and to the processes that it has started.
+    fn signal(&self, option: &str) {
+        let id = self.process.as_ref().expect("it is running").id().to_string();
+        let children = Command::new("pgrep").args(["-P", &id]).output().unwrap().stdout;
+        let children = String::from_utf8(children).unwrap();
+        // The others first: a parent must not see them go, nor begin one more.
+        let all = std::iter::once(id.as_str()).chain(children.split_whitespace());
+        assert!(Command::new("kill").arg(option).args(all).status().unwrap().success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A port that nobody listens on, and that the kernel gives to nobody else for a while.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}

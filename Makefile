@@ -10,7 +10,7 @@ STATIC := target/static/$(STATIC_TARGET)/release/waxseal
 FUZZ_TARGETS := open load form client
 FUZZ_SECONDS ?= 20
 
-.PHONY: run test test-features test-reference test-browser check bench bench-front-door static chroot-test fuzz package
+.PHONY: run test test-stores test-features test-reference test-browser check store-packages bench bench-front-door static chroot-test fuzz package
 
 run: .env
 	cargo build --bin waxseal
@@ -27,7 +27,17 @@ run: .env
 	@echo "Wrote fresh keys to .env"
 
 test:
-	cargo test --all-features
+	cargo test --features bcrypt,conformance,fuzzing
+
+# The stores, over their real servers, which are installed where they are missing, started on free
+# ports in directories of their own, and stopped.
+test-stores: store-packages
+	PATH="$$PATH:/usr/sbin" cargo test --all-features --test stores
+
+store-packages:
+	@PATH="$$PATH:/usr/sbin" .ci/install redis-server=redis-server memcached=memcached \
+		pg_config=libpq-dev openssl=openssl pgrep=procps saslpasswd2=sasl2-bin
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || .ci/install no-postgres=postgresql
 
 # What is built without the features that `test` turns on.
 test-features:
@@ -55,7 +65,7 @@ $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
 	npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund
 	touch $@
 
-check:
+check: store-packages
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --all-targets -- -D warnings

@@ -1,9 +1,11 @@
 //! The environment, checked whole at start: everything that is wrong is told at once.
 
 mod faults;
+mod keys;
+mod store;
 mod users;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -13,20 +15,14 @@ use std::time::{Duration, SystemTime};
 
 use log::LevelFilter;
 use waxseal::http::TrustedProxies;
-use waxseal::seal::{
-    KeyError, KeyKind, Keyring, Lifetimes, check_authentication_key, check_encryption_key,
-    looks_weak,
-};
+use waxseal::seal::{Keyring, Lifetimes};
 use waxseal::session::{SameSite, Secure, Settings, SettingsError};
 
 use faults::Fault;
 pub use faults::Faults;
+pub use store::ChosenStore;
 pub use users::Users;
 
-const AUTHENTICATION_KEY: &str = "SESSION_AUTHENTICATION_KEY";
-const ENCRYPTION_KEY: &str = "SESSION_ENCRYPTION_KEY";
-const PREVIOUS: &str = "_PREVIOUS";
-const FRESH_KEYS: &str = "`waxseal keygen` prints a fresh pair";
 const DEFAULT_WORKERS: usize = 8;
 const DEFAULT_CONNECTIONS: usize = 10_000;
 /// More threads than a small dyno has room for help nobody.
@@ -53,6 +49,8 @@ pub struct Config {
     pub max_connections: usize,
     /// `METRICS`.
     pub metrics: bool,
+    /// `SESSION_STORE` and the address that it needs; none is the cookie.
+    pub store: Option<ChosenStore>,
     /// `USERS_FILE` or `USERS`; none is the demonstration.
     pub users: Option<Users>,
     /// `RUST_LOG`.
@@ -122,6 +120,7 @@ impl Reader {
         let workers = self.number("WORKER_THREADS", DEFAULT_WORKERS, WORKERS);
         let max_connections = self.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, CONNECTIONS);
         let metrics = self.switch("METRICS", false);
+        let store = self.store();
         let users = self.users();
         let log_filter = self.log_filter();
         self.check_https(https_only, proxies, settings.secure);
@@ -135,6 +134,7 @@ impl Reader {
                 workers,
                 max_connections,
                 metrics,
+                store,
                 users,
                 log_filter,
                 warnings: self.warnings,
@@ -296,104 +296,6 @@ impl Reader {
                 "Leave SECURE_COOKIES out, or set HTTPS_ONLY=0.",
             );
         }
-    }
-
-    /// The keyring, and what its pairs are called.
-    fn keyring(&mut self) -> Option<(Keyring, Vec<String>)> {
-        let current = self.pair("");
-        let mut names = vec!["current".to_owned()];
-        let previous = self.previous_suffixes();
-        let mut keyring = match current {
-            Some((authentication, encryption)) => {
-                let made = Keyring::new(&authentication, &encryption);
-                made.map_err(|error| self.key_fault("", error)).ok()
-            }
-            None => None,
-        };
-        for suffix in previous {
-            let Some((authentication, encryption)) = self.pair(&suffix) else { continue };
-            // Without a current pair the previous ones are checked all the same.
-            let made = match keyring.take() {
-                Some(keyring) => keyring.with_previous(&authentication, &encryption),
-                None => Keyring::new(&authentication, &encryption),
-            };
-            keyring = made.map_err(|error| self.key_fault(&suffix, error)).ok();
-            names.push(suffix.trim_start_matches('_').to_ascii_lowercase());
-        }
-        Some((keyring?, names))
-    }
-
-    /// The suffixes of previous pairs of which one half at least is set, youngest first.
-    fn previous_suffixes(&mut self) -> Vec<String> {
-        let suffix = |number: u32| match number {
-            0 | 1 => PREVIOUS.to_owned(),
-            number => format!("{PREVIOUS}_{number}"),
-        };
-        let mut numbers = BTreeSet::new();
-        let mut misnamed = Vec::new();
-        for (name, value) in &self.vars {
-            let key = [AUTHENTICATION_KEY, ENCRYPTION_KEY];
-            let Some(found) = key.iter().find_map(|key| name.strip_prefix(key)) else { continue };
-            if value.is_empty() || !found.starts_with(PREVIOUS) {
-                continue;
-            }
-            let digits = found.rsplit_once('_').and_then(|(_, digits)| digits.parse().ok());
-            let number = digits.unwrap_or(1);
-            // A pair that is passed over because of its name would sign everybody out.
-            if found == suffix(number) {
-                numbers.insert(number);
-            } else {
-                misnamed.push(name.clone());
-            }
-        }
-        for name in misnamed {
-            let remedy = "Previous keys end in _PREVIOUS, _PREVIOUS_2, _PREVIOUS_3 and so on.";
-            self.fault(&name, "is no name of a key", remedy);
-        }
-        numbers.into_iter().map(suffix).collect()
-    }
-
-    /// Both keys of a pair, as bytes, each of which can be used; else a fault for each that is
-    /// wrong or missing. A previous pair may be missing.
-    fn pair(&mut self, suffix: &str) -> Option<(Vec<u8>, Vec<u8>)> {
-        let names = [format!("{AUTHENTICATION_KEY}{suffix}"), format!("{ENCRYPTION_KEY}{suffix}")];
-        let [authentication, encryption] = names.each_ref().map(|name| {
-            let value = self.vars.get(name).filter(|value| !value.is_empty());
-            value.map(|value| value.as_encoded_bytes().to_vec())
-        });
-        for (name, key) in names.iter().zip([&authentication, &encryption]) {
-            match key {
-                Some(key) if looks_weak(key) => self.warnings.push(format!(
-                    "{name} has fewer than 8 different bytes: it is easy to guess; {FRESH_KEYS}"
-                )),
-                Some(_) => {}
-                None if authentication.is_none() && encryption.is_none() && !suffix.is_empty() => {}
-                None => self.fault(name, "is not set", format!("Set it: {FRESH_KEYS}.")),
-            }
-        }
-        let errors = [
-            authentication.as_deref().and_then(|key| check_authentication_key(key).err()),
-            encryption.as_deref().and_then(|key| check_encryption_key(key).err()),
-        ];
-        for &error in errors.iter().flatten() {
-            self.key_fault(suffix, error);
-        }
-        let pair = authentication.zip(encryption);
-        pair.filter(|_| errors == [None, None])
-    }
-
-    fn key_fault(&mut self, suffix: &str, error: KeyError) {
-        let key = match error {
-            KeyError::EmptyAuthentication | KeyError::Placeholder(KeyKind::Authentication) => {
-                AUTHENTICATION_KEY
-            }
-            _ => ENCRYPTION_KEY,
-        };
-        let remedy = match error {
-            KeyError::RepeatedPair => "Leave one of the two out.".to_owned(),
-            _ => format!("Set another: {FRESH_KEYS}."),
-        };
-        self.fault(&format!("{key}{suffix}"), format!("cannot be used: {error}"), remedy);
     }
 }
 

@@ -260,6 +260,22 @@ fn what_contradicts_is_told() {
 }
 
 #[test]
+fn a_store_that_is_unknown_or_was_not_built_in_is_refused_by_name() {
+    assert_fault(&[("SESSION_STORE", "sqlite")], "SESSION_STORE", "is \"sqlite\"");
+    // Those that this binary was built with are tested with their servers.
+    let built_in = [
+        ("redis", cfg!(feature = "redis")),
+        ("memcached", cfg!(feature = "memcached")),
+        ("postgres", cfg!(feature = "postgres")),
+    ];
+    for (store, _) in built_in.into_iter().filter(|(_, built_in)| !built_in) {
+        let found = format!("is {store}, which this waxseal was built without");
+        assert_fault(&[("SESSION_STORE", store)], "SESSION_STORE", &found);
+    }
+    Waxseal::start(&[("SESSION_STORE", "cookie")]);
+}
+
+#[test]
 fn every_fault_is_told_at_once() {
     let previous = format!("{AUTHENTICATION}_PREVIOUS");
     let previous_encryption = format!("{ENCRYPTION}_PREVIOUS");

@@ -1,9 +1,13 @@
 //! The stores, each over its real server: `make test-stores` installs the servers where they are
 //! missing. Every test starts its own on a free port, with a directory of its own, and ends it.
 
+mod support;
+
 mod stores {
     mod cases;
     mod memcached;
+    mod outage;
+    mod pages;
     mod postgres;
     mod redis;
     mod server;

@@ -1,8 +1,9 @@
 //! `/`: who you are, or the way to sign in.
 
 use waxseal::http::{Error, Method, Request, Response};
+use waxseal::session::Key;
 
-use super::{App, LOGIN_PAGE, page};
+use super::{App, LOGIN_PAGE, page, unavailable};
 
 pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
     let mut session = app.session(request)?;
@@ -13,7 +14,12 @@ pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Err
                 Method::Head => Vec::new(),
                 _ => session.take_flashes(),
             };
-            Response::html(200, page::home(&username, &flashes))
+            let sessions = app.sessions.of_user(&username).map_err(|error| {
+                unavailable(request, &error, "the sessions of a user could not be listed")
+            })?;
+            let sessions = sessions.unwrap_or_default();
+            let home = page::home(&username, &flashes, &sessions, Key::of(session.id()));
+            Response::html(200, home)
         }
         None => Response::redirect(303, LOGIN_PAGE),
     };

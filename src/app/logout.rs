@@ -1,48 +1,66 @@
-//! `/logout`: signing out, here or everywhere.
+//! `/logout`: signing out, here, everywhere, or in another browser.
 
-use log::{error, info};
-use waxseal::http::{Error, Form, Method, Request, Response};
+use log::info;
+use waxseal::http::{Error, Form, FormError, Method, Request, Response};
+use waxseal::session::Key;
 
-use super::{App, FORM_LIMIT, page};
+use super::{App, FORM_LIMIT, page, unavailable};
+
+/// What is to be ended.
+enum What {
+    ThisOne,
+    /// All sessions of the user.
+    Everywhere,
+    /// One of the user's, by its key.
+    One(Key),
+}
 
 pub(super) fn sign_out(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
     // A program may post nothing at all, and mean this session.
-    let everywhere = match request.header("Content-Type") {
-        Some(_) => Form::read(request, FORM_LIMIT)?.get("everywhere") == Some("1"),
-        None => false,
+    if request.header("Content-Type").is_none() {
+        return end(app, request, &What::ThisOne);
+    }
+    let form = Form::read(request, FORM_LIMIT)?;
+    let what = match form.get("session").map(str::parse) {
+        Some(key) => What::One(key.map_err(|_| Error::Form(FormError::Undecodable))?),
+        None if form.get("everywhere") == Some("1") => What::Everywhere,
+        None => What::ThisOne,
     };
-    end(app, request, everywhere)
+    end(app, request, &what)
 }
 
-/// Ends this session, or all of its user's.
-fn end(app: &App, request: &Request<'_>, everywhere: bool) -> Result<Response, Error> {
+/// Ends a session, or all of its user's.
+fn end(app: &App, request: &Request<'_>, what: &What) -> Result<Response, Error> {
     let mut session = app.session(request)?;
     let username = session.user().map(str::to_owned);
-    if let Some(username) = username.as_deref().filter(|_| everywhere) {
-        revoke(app, request, username)?;
+    let done = match (&username, what) {
+        (Some(user), What::Everywhere) => app.sessions.revoke_user(user),
+        (Some(user), What::One(key)) => app.sessions.revoke(key, user).map(drop),
+        _ => Ok(()),
+    };
+    done.map_err(|error| unavailable(request, &error, "a session could not be ended"))?;
+    let is_another = matches!(what, What::One(key) if *key != Key::of(session.id()));
+    if !is_another {
+        session.destroy();
     }
-    session.destroy();
     let response = Response::redirect(303, "/").with_header("Cache-Control", "no-store");
     let response = app.save(&app.sessions, request, &mut session, response)?;
     if let Some(username) = username {
-        let what = if everywhere { "signed out everywhere" } else { "signed out" };
-        info!(username, address:% = request.address(), request_id = request.id(); "{what}");
+        let done = match what {
+            What::Everywhere => "signed out everywhere",
+            What::One(_) if is_another => "ended another session",
+            What::One(_) | What::ThisOne => "signed out",
+        };
+        info!(username, address:% = request.address(), request_id = request.id(); "{done}");
     }
     Ok(response)
-}
-
-fn revoke(app: &App, request: &Request<'_>, username: &str) -> Result<(), Error> {
-    app.sessions.revoke_user(username).map_err(|error| {
-        error!(error:%, request_id = request.id(); "the sessions of a user could not be ended");
-        Error::Unavailable
-    })
 }
 
 /// A link signs out only where the visitor followed it, from here or from nowhere: any site can
 /// make a browser fetch an address. Where it is not sure, a button asks.
 pub(super) fn ask_or_sign_out(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
     if *request.method() == Method::Get && is_followed_here(request) {
-        return end(app, request, false);
+        return end(app, request, &What::ThisOne);
     }
     Ok(Response::html(200, page::sign_out()).with_header("Cache-Control", "no-store"))
 }

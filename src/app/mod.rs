@@ -2,6 +2,7 @@
 
 mod browser;
 mod hashing;
+mod health;
 mod home;
 mod login;
 mod logout;
@@ -20,7 +21,9 @@ use log::{debug, error, info};
 use waxseal::http::{Error, Method, Request, Response, Route, Router, assets, refuse_cross_site};
 use waxseal::seal::Keyring;
 use waxseal::server::SlowWork;
-use waxseal::session::{SaveError, Scheme, Session, Sessions, Settings, SettingsError};
+use waxseal::session::{
+    Breaker, SaveError, Scheme, Session, Sessions, Settings, SettingsError, Store, StoreError,
+};
 
 use hashing::Hashing;
 use throttle::Throttle;
@@ -54,7 +57,7 @@ static ROUTES: Router<App> = Router::new(&[
     Route::post("/logout", logout::sign_out),
     Route::get("/public/*", public),
     Route::get("/favicon.ico", |_, request| file(request, "favicon.ico")),
-    Route::get(HEALTH, health),
+    Route::get(HEALTH, health::show),
     Route::get(METRICS, metrics::show),
 ]);
 
@@ -68,6 +71,14 @@ struct Static;
 #[cfg(not(debug_assertions))]
 include!(concat!(env!("OUT_DIR"), "/static.rs"));
 
+/// The store of sessions.
+pub struct SessionStore {
+    /// What the operator calls it.
+    pub name: &'static str,
+    /// The store, behind what keeps an outage cheap.
+    pub breaker: Arc<Breaker<Arc<dyn Store>>>,
+}
+
 /// What all pages share.
 pub struct App {
     sessions: Sessions,
@@ -78,25 +89,34 @@ pub struct App {
     hashing: Hashing,
     https_only: bool,
     metrics: Option<Metrics>,
+    /// Where sessions are, if not in their cookies.
+    store: Option<SessionStore>,
 }
 
 impl App {
     pub fn new(
         keyring: Arc<Keyring>,
         settings: Settings,
+        store: Option<SessionStore>,
         users: Arc<Users>,
         slow_work: SlowWork,
         https_only: bool,
         metrics: Option<Metrics>,
     ) -> Result<App, SettingsError> {
+        let browsers = Sessions::sealed(Arc::clone(&keyring)).with(browser::settings(&settings))?;
+        let sessions = match &store {
+            Some(SessionStore { breaker, .. }) => Sessions::stored(keyring, Arc::clone(breaker)),
+            None => Sessions::sealed(keyring),
+        };
         Ok(App {
-            browsers: Sessions::sealed(Arc::clone(&keyring)).with(browser::settings(&settings))?,
-            sessions: Sessions::sealed(keyring).with(settings)?,
+            browsers,
+            sessions: sessions.with(settings)?,
             users,
             throttle: Throttle::new(),
             hashing: Hashing::new(slow_work),
             https_only,
             metrics,
+            store,
         })
     }
 
@@ -147,10 +167,8 @@ impl App {
 
     fn load(&self, sessions: &Sessions, request: &Request<'_>) -> Result<Session, Error> {
         let scheme = if request.is_https() { Scheme::Https } else { Scheme::Http };
-        sessions.load(&request.cookies(), scheme).map_err(|error| {
-            error!(error:% = error, request_id = request.id(); "a session could not be loaded");
-            Error::Unavailable
-        })
+        let loaded = sessions.load(&request.cookies(), scheme);
+        loaded.map_err(|error| unavailable(request, &error, "a session could not be loaded"))
     }
 
     /// `response`, with the cookie that saving `session`, one of `sessions`, makes due.
@@ -175,6 +193,12 @@ impl App {
     }
 }
 
+/// The answer where a store did not do its part.
+fn unavailable(request: &Request<'_>, error: &StoreError, what: &str) -> Error {
+    error!(error:%, request_id = request.id(); "{what}");
+    Error::Unavailable
+}
+
 fn file(request: &Request<'_>, path: &str) -> Result<Response, Error> {
     assets::serve::<Static>(request, path)
 }
@@ -182,10 +206,6 @@ fn file(request: &Request<'_>, path: &str) -> Result<Response, Error> {
 fn public(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
     let path = request.path().strip_prefix("/public/").ok_or(Error::NotFound)?;
     if assets::name(path)? == LOGIN_FILE { login::show(app, request) } else { file(request, path) }
-}
-
-fn health(_: &App, _: &mut Request<'_>) -> Result<Response, Error> {
-    Ok(Response::text(200, "ok").with_header("Cache-Control", "no-store"))
 }
 
 /// The same address over HTTPS; only GET and HEAD, since a form that came in the clear was read by

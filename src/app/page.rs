@@ -1,9 +1,12 @@
 //! What the pages that we write look like; `static/style.css` gives them their face.
 
 use std::fmt::{Display, Write};
+use std::time::SystemTime;
 
 use html_escape::encode_safe;
+use humantime::format_rfc3339_seconds;
 use waxseal::http::{Error, Response};
+use waxseal::session::{Key, UserSession};
 
 use super::{LOGIN_FILE, Static, users};
 
@@ -38,8 +41,14 @@ fn frame(title: &str, main: impl Display) -> String {
     )
 }
 
-/// The home page of somebody who is signed in.
-pub(super) fn home(username: &str, flashes: &[String]) -> String {
+/// The home page of somebody who is signed in, with these sessions, as far as they are known, of which
+/// this is the one with the key `own`.
+pub(super) fn home(
+    username: &str,
+    flashes: &[String],
+    sessions: &[UserSession],
+    own: Key,
+) -> String {
     let main = format!(
         r#"<h1>Hello {}</h1>
 {}<form method="post" action="/logout">
@@ -48,11 +57,52 @@ pub(super) fn home(username: &str, flashes: &[String]) -> String {
 <form method="post" action="/logout">
 <input type="hidden" name="everywhere" value="1">
 <button class="way" type="submit">Sign out everywhere</button>
-</form>"#,
+</form>{}"#,
         encode_safe(username),
-        flash_list(flashes)
+        flash_list(flashes),
+        session_list(sessions, own)
     );
     frame("Home", main)
+}
+
+/// Each session with a button that ends it; but for this one, which has its own above.
+fn session_list(sessions: &[UserSession], own: Key) -> String {
+    if sessions.is_empty() {
+        return String::new();
+    }
+    let items = sessions.iter().fold(String::new(), |mut items, session| {
+        let (begun, seen) = (time(session.begun), time(session.last_seen));
+        let end = match session.key == own {
+            true => "<strong>This one</strong>".to_owned(),
+            false => end_button(session),
+        };
+        // Writing to a String does not fail.
+        let _ = writeln!(items, "<li><span>Begun {begun}<br>Last seen {seen}</span>\n{end}</li>");
+        items
+    });
+    format!("\n<h2 id=\"sessions\">Your sessions</h2>\n<ul class=\"sessions\">\n{items}</ul>")
+}
+
+fn end_button(session: &UserSession) -> String {
+    format!(
+        "<form method=\"post\" action=\"/logout\">\n\
+         <input type=\"hidden\" name=\"session\" value=\"{}\">\n\
+         <button class=\"quiet\" type=\"submit\" aria-label=\"End the session begun {}\">End</button>\n\
+         </form>",
+        session.key,
+        minute(session.begun)
+    )
+}
+
+fn time(time: SystemTime) -> String {
+    format!("<time datetime=\"{}\">{}</time>", format_rfc3339_seconds(time), minute(time))
+}
+
+/// In UTC: without a script, nobody knows the visitor's own time.
+fn minute(time: SystemTime) -> String {
+    let text = format_rfc3339_seconds(time).to_string();
+    let (date, time) = text.split_once('T').unwrap_or((&text, ""));
+    format!("{date}, {} UTC", &time[..time.len().min(5)])
 }
 
 /// `role="status"` stands on an element around the list, whose own role it would take away.
@@ -123,11 +173,18 @@ pub(super) fn error(error: &Error) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use waxseal::seal::Id;
+
     use super::*;
+
+    fn home_of(username: &str, flashes: &[&str]) -> String {
+        let flashes: Vec<String> = flashes.iter().map(|&flash| flash.to_owned()).collect();
+        home(username, &flashes, &[], Key::of(Id([0; 16])))
+    }
 
     #[test]
     fn names_and_flashes_are_escaped() {
-        let page = home("<script>alert('x')</script>", &["a & \"b\"".to_owned()]);
+        let page = home_of("<script>alert('x')</script>", &["a & \"b\""]);
         assert!(page.contains("Hello &lt;script&gt;alert(&#x27;x&#x27;)&lt;&#x2F;script&gt;"));
         assert!(page.contains("<li>a &amp; &quot;b&quot;</li>"));
         assert!(!page.contains("<script"));
@@ -148,8 +205,8 @@ mod tests {
 
     #[test]
     fn flashes_stand_in_their_order_and_not_at_all_where_there_are_none() {
-        let two = home("foo", &["first".to_owned(), "second".to_owned()]);
+        let two = home_of("foo", &["first", "second"]);
         assert!(two.contains("<li>first</li>\n<li>second</li>"));
-        assert!(!home("foo", &[]).contains("role=\"status\""));
+        assert!(!home_of("foo", &[]).contains("role=\"status\""));
     }
 }

@@ -1,0 +1,72 @@
+//! What visitors and operators see of a store, through the running binary.
+
+use crate::support::{Browser, Waxseal, run};
+
+/// People sign in and out, with all processes knowing of it; `lists` tells whether the store has an
+/// index of users.
+pub fn people(name: &str, vars: &[(&str, &str)], lists: bool) {
+    let vars = [&[("SESSION_STORE", name)], vars].concat();
+    let (one, other) = (Waxseal::start(&vars), Waxseal::start(&vars));
+    let sign_in = || {
+        let mut browser = Browser::by_http();
+        browser.sign_in(&one);
+        browser
+    };
+    let (mut phone, mut desk, mut tablet) = (sign_in(), sign_in(), sign_in());
+    assert!(phone.cookie().unwrap().len() < 200, "the values are elsewhere");
+    let home = phone.get(&other, "/");
+    assert!(home.greets("foo"), "every process knows the session");
+    assert_eq!(home.text().contains("Your sessions"), lists);
+
+    if lists {
+        let others = keys(home.text());
+        assert_eq!(others.len(), 2, "{}", home.text());
+        assert_eq!(home.text().matches("This one").count(), 1);
+        for key in &others {
+            assert!(!keys(desk.get(&one, "/").text()).is_empty());
+            assert_eq!(phone.post(&one, "/logout", &format!("session={key}")).status, 303);
+        }
+        assert!(!desk.is_signed_in(&one) && !tablet.is_signed_in(&other));
+        assert!(phone.is_signed_in(&other) && keys(phone.get(&one, "/").text()).is_empty());
+        assert_eq!(phone.post(&one, "/logout", "session=nonsense").status, 400);
+        (desk, tablet) = (sign_in(), sign_in());
+    }
+
+    let copied = phone.clone();
+    phone.post(&one, "/logout", "");
+    for waxseal in [&one, &other] {
+        assert!(!copied.clone().is_signed_in(waxseal), "a copied cookie is dead everywhere");
+    }
+    assert!(desk.is_signed_in(&other));
+    let mut last = desk.clone();
+    desk.post(&one, "/logout", "everywhere=1");
+    assert!(!last.is_signed_in(&one) && !tablet.is_signed_in(&one));
+    // Without an index, what one process remembers of it is all there is.
+    assert_eq!(tablet.is_signed_in(&other), !lists);
+}
+
+/// The keys of the sessions that a home page offers to end.
+fn keys(page: &str) -> Vec<String> {
+    let fields = page.split("name=\"session\" value=\"").skip(1);
+    fields.map(|rest| rest[..64].to_owned()).collect()
+}
+
+/// A store whose address is missing, or can't be used, is refused by the name of its variable, and
+/// without its password.
+pub fn refused_at_start(name: &str, variable: &str, unusable: &str) {
+    let keys = [
+        ("PORT", "0"),
+        ("SESSION_AUTHENTICATION_KEY", "an authentication key of some length"),
+        ("SESSION_ENCRYPTION_KEY", "0123456789abcdef"),
+        ("SESSION_STORE", name),
+    ];
+    for address in [None, Some(unusable)] {
+        let address = address.map(|address| (variable, address));
+        let vars: Vec<_> = keys.into_iter().chain(address).collect();
+        let output = run(&["serve"], &vars);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("  {variable} ")), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}

@@ -173,7 +173,8 @@ pub(super) fn error(error: &Error) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use waxseal::seal::Id;
+    use waxseal::seal::{Id, Keyring};
+    use waxseal::session::{MemoryStore, Scheme, Sessions};
 
     use super::*;
 
@@ -201,6 +202,27 @@ mod tests {
         assert!(page.contains(r#"name="username" value="&quot;&gt;&lt;b&gt;&#x27;&amp;" type="#));
         assert!(page.contains("<strong>foo</strong>") && page.contains("<strong>secret</strong>"));
         assert!(!login(false, "foo").unwrap().contains("demonstration"));
+    }
+
+    #[test]
+    fn each_session_but_this_one_has_a_button_that_ends_it() {
+        let sessions = Sessions::stored(
+            Keyring::new(b"authentication", b"0123456789abcdef").unwrap(),
+            MemoryStore::default(),
+        );
+        for _ in 0..3 {
+            let mut session = sessions.load("", Scheme::Http).unwrap();
+            session.sign_in(&sessions.fingerprint("foo", b"hash"));
+            sessions.save(&mut session).unwrap();
+        }
+        let all = sessions.of_user("foo").unwrap().unwrap();
+        let page = home("foo", &[], &all, all[1].key);
+        for (session, is_own) in all.iter().zip([false, true, false]) {
+            assert_eq!(page.contains(&format!("value=\"{}\"", session.key)), !is_own);
+        }
+        assert_eq!(page.matches("<strong>This one</strong>").count(), 1);
+        let begun = format_rfc3339_seconds(all[0].begun).to_string();
+        assert!(page.contains(&format!("<time datetime=\"{begun}\">{}, ", &begun[..10])), "{page}");
     }
 
     #[test]

@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 /// The longest that a server may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The command that starts a server on a port, with a directory.
+type Start = dyn Fn(u16, &Path) -> Command + Send + Sync;
+
 /// A server that can be stopped, paused and started again on the same port.
 pub struct Server {
     pub port: u16,
     /// Private, and gone with the server.
     pub directory: PathBuf,
-    command: Box<dyn Fn(u16, &Path) -> Command + Send + Sync>,
+    command: Box<Start>,
     process: Option<Child>,
 }
 

@@ -32,6 +32,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod address;
 mod breaker;
 mod clock;
 #[cfg(feature = "conformance")]
@@ -43,6 +45,8 @@ mod memory;
 mod payload;
 #[cfg(any(test, feature = "redis", feature = "memcached", feature = "postgres"))]
 mod pool;
+#[cfg(feature = "redis")]
+mod redis;
 mod revoked;
 mod save_error;
 #[allow(clippy::module_inception)] // the folder is the subject, the file is the type
@@ -52,11 +56,15 @@ mod settings;
 mod store;
 mod user_index;
 
+#[cfg(any(feature = "redis", feature = "memcached"))]
+pub use address::AddressError;
 pub use breaker::Breaker;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cookie::{Scheme, Secure};
 pub use counts::Counts;
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use redis::{RedisStore, Tls};
 pub use save_error::SaveError;
 pub use session::{Outcome, ReservedName, Session};
 pub use sessions::Sessions;

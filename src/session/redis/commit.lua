@@ -1,0 +1,29 @@
+-- KEYS: the record. ARGV: its key in digits, its expiry, 'new' or 'update'; then for each change
+-- 'set' or 'remove', a field and its value. 0 where an update finds no record.
+local record, session, expires, kind = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+
+local before = redis.call('HGET', record, '=username')
+if kind == 'new' then
+  redis.call('DEL', record)
+  redis.call('HSET', record, '.', '')
+elseif redis.call('EXISTS', record) == 0 then
+  return 0
+end
+for at = 4, #ARGV, 3 do
+  if ARGV[at] == 'set' then
+    redis.call('HSET', record, ARGV[at + 1], ARGV[at + 2])
+  else
+    redis.call('HDEL', record, ARGV[at + 1])
+  end
+end
+-- Where the expiry has passed, this deletes the record.
+redis.call('PEXPIREAT', record, expires)
+
+local after = redis.call('HGET', record, '=username')
+if before and before ~= after then
+  leave(before, session)
+end
+if after then
+  join(after, session, expires)
+end
+return 1

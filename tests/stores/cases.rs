@@ -77,7 +77,9 @@ fn a_slow_request_revives_nothing<S: Store + 'static>(store: &Arc<S>) {
     };
     let end_all = |_: &str| sessions.revoke_user("slow").unwrap();
     let ends: [&dyn Fn(&str); 3] = [&end_by_destroying, &end_by_renewing, &end_all];
-    for end in ends {
+    // The records of a user cannot be deleted where there is no index of them.
+    let deletes = [true, true, store.users().is_some()];
+    for (end, deletes) in ends.into_iter().zip(deletes) {
         let (_, cookies) = begun(&sessions, Some("slow"));
         let mut slow = sessions.load(&cookies, Scheme::Http).unwrap();
         assert_eq!(slow.outcome(), Outcome::Valid);
@@ -86,7 +88,9 @@ fn a_slow_request_revives_nothing<S: Store + 'static>(store: &Arc<S>) {
         assert!(sessions.save(&mut slow).unwrap().is_none(), "nothing is revived");
         let after = sessions.load(&cookies, Scheme::Http).unwrap();
         assert_eq!(after.outcome(), Outcome::Revoked);
-        assert_eq!(store.find(&Key::of(slow.id())).unwrap(), None);
+        if deletes {
+            assert_eq!(store.find(&Key::of(slow.id())).unwrap(), None);
+        }
     }
 }
 

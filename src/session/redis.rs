@@ -140,6 +140,7 @@ fn failure(error: RedisError) -> Failure {
             Failure::Refused(StoreError::Rejected(error.into()))
         }
         _ if error.is_connection_dropped() => Failure::Closed(error.into()),
+        _ if error.is_timeout() => Failure::Broken("no answer in time".into()),
         _ => Failure::Broken(error.into()),
     }
 }

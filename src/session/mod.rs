@@ -41,6 +41,8 @@ pub mod conformance;
 mod cookie;
 mod counts;
 mod expiring;
+#[cfg(feature = "memcached")]
+mod memcached;
 mod memory;
 mod payload;
 #[cfg(any(test, feature = "redis", feature = "memcached", feature = "postgres"))]
@@ -62,6 +64,8 @@ pub use breaker::Breaker;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cookie::{Scheme, Secure};
 pub use counts::Counts;
+#[cfg(feature = "memcached")]
+pub use memcached::MemcachedStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::{RedisStore, Tls};

@@ -1,0 +1,264 @@
+//! A connection to Memcached: its binary protocol, the one in which SASL is spoken.
+//!
+//! A message is a header of 24 bytes, then extras, a key and a value.
+
+use std::io::{self, BufReader, ErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+
+use super::super::pool::{Cause, Failure, PATIENCE};
+use super::super::store::StoreError;
+
+const HEADER: usize = 24;
+const REQUEST: u8 = 0x80;
+const RESPONSE: u8 = 0x81;
+
+const GET: u8 = 0x00;
+const SET: u8 = 0x01;
+const REPLACE: u8 = 0x03;
+const DELETE: u8 = 0x04;
+const STATISTICS: u8 = 0x10;
+const AUTHENTICATE: u8 = 0x21;
+
+const DONE: u16 = 0x00;
+const NOT_FOUND: u16 = 0x01;
+const EXISTS: u16 = 0x02;
+const TOO_LARGE: u16 = 0x03;
+const NOT_AUTHENTICATED: u16 = 0x20;
+const UNKNOWN_COMMAND: u16 = 0x81;
+
+/// What an item may have where the server does not tell.
+const USUAL_LIMIT: usize = 1 << 20;
+
+/// Who asks.
+#[derive(Clone)]
+pub(super) struct Login {
+    pub(super) user: String,
+    pub(super) password: String,
+}
+
+pub(super) struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+/// An item as the server had it.
+pub(super) struct Found {
+    pub(super) item: Vec<u8>,
+    /// What [`Connection::replace`] compares.
+    pub(super) token: u64,
+}
+
+/// How a replacement ended.
+#[derive(PartialEq)]
+pub(super) enum Replaced {
+    Done,
+    /// It is another by now.
+    Changed,
+    Gone,
+}
+
+#[derive(Default)]
+struct Request<'r> {
+    command: u8,
+    extras: &'r [u8],
+    key: &'r str,
+    value: &'r [u8],
+    token: u64,
+}
+
+struct Response {
+    status: u16,
+    token: u64,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Connection {
+    /// A connection to `server`, which is `host:port`.
+    pub(super) fn open(server: &str, login: Option<&Login>) -> Result<Connection, Cause> {
+        let mut connection = Connection { stream: BufReader::new(connect(server)?) };
+        match login {
+            Some(login) => connection.authenticate(login).map(|()| connection),
+            None => Ok(connection),
+        }
+    }
+
+    fn authenticate(&mut self, login: &Login) -> Result<(), Cause> {
+        let value = format!("\0{}\0{}", login.user, login.password);
+        let value = value.as_bytes();
+        let request = Request { command: AUTHENTICATE, key: "PLAIN", value, ..Request::default() };
+        match self.call(&request) {
+            Ok(Response { status: DONE, .. }) => Ok(()),
+            Ok(Response { status: UNKNOWN_COMMAND, .. }) => {
+                Err("Memcached takes no user and password here".into())
+            }
+            Ok(_) => Err("Memcached refused the user or the password".into()),
+            Err(Failure::Closed(cause) | Failure::Broken(cause)) => Err(cause),
+            Err(Failure::Refused(error)) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn get(&mut self, key: &str) -> Result<Option<Found>, Failure> {
+        let response = self.call(&Request { command: GET, key, ..Request::default() })?;
+        match response.status {
+            DONE => Ok(Some(Found { item: response.value, token: response.token })),
+            NOT_FOUND => Ok(None),
+            _ => Err(response.refusal()),
+        }
+    }
+
+    pub(super) fn set(&mut self, key: &str, item: &[u8], expires: u32) -> Result<(), Failure> {
+        let response = self.store(SET, key, item, expires, 0)?;
+        match response.status {
+            DONE => Ok(()),
+            _ => Err(response.refusal()),
+        }
+    }
+
+    /// Replaces the item that had this token. By the command of that name: where an item is too
+    /// large, SET would delete the one that was there.
+    pub(super) fn replace(
+        &mut self,
+        key: &str,
+        item: &[u8],
+        expires: u32,
+        token: u64,
+    ) -> Result<Replaced, Failure> {
+        let response = self.store(REPLACE, key, item, expires, token)?;
+        match response.status {
+            DONE => Ok(Replaced::Done),
+            EXISTS => Ok(Replaced::Changed),
+            NOT_FOUND => Ok(Replaced::Gone),
+            _ => Err(response.refusal()),
+        }
+    }
+
+    pub(super) fn delete(&mut self, key: &str) -> Result<(), Failure> {
+        let response = self.call(&Request { command: DELETE, key, ..Request::default() })?;
+        match response.status {
+            DONE | NOT_FOUND => Ok(()),
+            _ => Err(response.refusal()),
+        }
+    }
+
+    fn store(
+        &mut self,
+        command: u8,
+        key: &str,
+        item: &[u8],
+        expires: u32,
+        token: u64,
+    ) -> Result<Response, Failure> {
+        let [a, b, c, d] = expires.to_be_bytes();
+        // Before the expiry, four bytes of flags that nobody uses.
+        let extras = &[0, 0, 0, 0, a, b, c, d];
+        let response = self.call(&Request { command, extras, key, value: item, token })?;
+        if response.status == TOO_LARGE {
+            let limit = self.item_limit()?;
+            return Err(Failure::Refused(StoreError::TooLarge { size: item.len(), limit }));
+        }
+        Ok(response)
+    }
+
+    /// What an item may have, its key and some 60 bytes of the server's own included.
+    fn item_limit(&mut self) -> Result<usize, Failure> {
+        let key = "settings";
+        let mut limit = USUAL_LIMIT;
+        let mut response =
+            self.call(&Request { command: STATISTICS, key, ..Request::default() })?;
+        // One response for each; the last one has no key, as an error has none.
+        while !response.key.is_empty() {
+            if response.key == b"item_size_max" {
+                let told = String::from_utf8(response.value).ok();
+                limit = told.and_then(|told| told.parse().ok()).unwrap_or(limit);
+            }
+            response = self.receive(STATISTICS).map_err(failure)?;
+        }
+        Ok(limit)
+    }
+
+    fn call(&mut self, request: &Request) -> Result<Response, Failure> {
+        self.stream.get_mut().write_all(&request.bytes()).map_err(failure)?;
+        self.receive(request.command).map_err(failure)
+    }
+
+    fn receive(&mut self, command: u8) -> io::Result<Response> {
+        let mut header = [0; HEADER];
+        self.stream.read_exact(&mut header)?;
+        let [magic, answered, k0, k1, extras, _, s0, s1, b0, b1, b2, b3, ..] = header;
+        let key = usize::from(u16::from_be_bytes([k0, k1]));
+        let extras = usize::from(extras);
+        let body = u32::from_be_bytes([b0, b1, b2, b3]);
+        // The rest of the body may be more than there is memory for: it is taken as it comes.
+        let mut rest = Vec::new();
+        self.stream.by_ref().take(body.into()).read_to_end(&mut rest)?;
+        if rest.len() < body as usize {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        if magic != RESPONSE || answered != command || rest.len() < extras + key {
+            return Err(io::Error::other("this is not what Memcached would answer"));
+        }
+        let value = rest.split_off(extras + key);
+        let key = rest.split_off(extras);
+        let [.., t0, t1, t2, t3, t4, t5, t6, t7] = header;
+        let token = u64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
+        Ok(Response { status: u16::from_be_bytes([s0, s1]), token, key, value })
+    }
+}
+
+fn connect(server: &str) -> Result<TcpStream, Cause> {
+    let mut failed = None;
+    for address in server.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                return Ok(stream);
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.map_or_else(|| "its host has no address".into(), Cause::from))
+}
+
+fn failure(error: io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::UnexpectedEof
+        | ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe => Failure::Closed(error.into()),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Failure::Broken("no answer in time".into()),
+        _ => Failure::Broken(error.into()),
+    }
+}
+
+impl Request<'_> {
+    /// The lengths are those of short keys, and of items in memory.
+    fn bytes(&self) -> Vec<u8> {
+        let body = self.extras.len() + self.key.len() + self.value.len();
+        let mut bytes = Vec::with_capacity(HEADER + body);
+        bytes.extend([REQUEST, self.command]);
+        bytes.extend((self.key.len() as u16).to_be_bytes());
+        bytes.extend([self.extras.len() as u8, 0, 0, 0]);
+        bytes.extend((body as u32).to_be_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(self.token.to_be_bytes());
+        bytes.extend(self.extras);
+        bytes.extend(self.key.as_bytes());
+        bytes.extend(self.value);
+        bytes
+    }
+}
+
+impl Response {
+    /// The error that this is, in the server's own words.
+    fn refusal(&self) -> Failure {
+        let words = match self.status {
+            NOT_AUTHENTICATED => "Memcached wants a user and a password".to_owned(),
+            status => {
+                format!("Memcached says {status:#x}, {}", String::from_utf8_lossy(&self.value))
+            }
+        };
+        Failure::Refused(StoreError::Rejected(words.into()))
+    }
+}

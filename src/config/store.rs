@@ -62,10 +62,10 @@ impl Reader {
             && let [Some(servers), Some(username), Some(password)] =
                 names.map(|name| self.text(name))
         {
-            let store = MemcachedStore::with_password(&servers, &username, &password);
+            let store = MemcachedStore::open_as(&servers, &username, &password);
             return self.chosen("memcached", names[0], store);
         }
-        let url = self.address("memcached", "MEMCACHED_URL", "memcache://localhost:11211")?;
+        let url = self.address("memcached", "MEMCACHED_URL", "memcached://localhost:11211")?;
         self.chosen("memcached", "MEMCACHED_URL", MemcachedStore::open(&url))
     }
 

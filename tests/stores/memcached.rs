@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 use waxseal::seal::Id;
 use waxseal::session::{Change, Committed, Key, MemcachedStore, Store, StoreError, Values};
 
-use super::cases;
 use super::server::Server;
+use super::{cases, outage, pages};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Nothing in it may be shown.
@@ -340,4 +340,31 @@ fn an_address_that_is_none_is_an_error_without_the_password() {
     for address in ["memcached://localhost", "memcached://[::1],[::1]:5,127.0.0.1:5/"] {
         assert!(MemcachedStore::open(address).is_ok(), "{address}");
     }
+}
+
+#[test]
+fn the_site_stays_up_while_the_server_is_away() {
+    let mut server = memcached(&[]);
+    let address = format!("memcached://127.0.0.1:{}", server.port);
+    outage::outage(&mut server, "memcached", &[("MEMCACHED_URL", &address)], false);
+}
+
+#[test]
+fn people_sign_in_and_out_on_all_processes() {
+    let server = memcached(&[]);
+    let address = format!("memcached://127.0.0.1:{}", server.port);
+    pages::people("memcached", &[("MEMCACHED_URL", &address)], false);
+    pages::refused_at_start("memcached", "MEMCACHED_URL", "memcached://user:hunter2@a:b");
+}
+
+#[test]
+fn the_variables_of_the_add_on_do_as_well() {
+    let server = with_sasl();
+    let servers = format!("127.0.0.1:{}", server.port);
+    let vars = [
+        ("MEMCACHIER_SERVERS", servers.as_str()),
+        ("MEMCACHIER_USERNAME", "user"),
+        ("MEMCACHIER_PASSWORD", PASSWORD),
+    ];
+    pages::people("memcached", &vars, false);
 }

@@ -10,8 +10,8 @@ use waxseal::session::{
     Change, Committed, Key, RedisStore, Store, StoreError, Tls, USERNAME, UserIndex, Values,
 };
 
-use super::cases;
 use super::server::Server;
+use super::{cases, outage, pages};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Nothing in it may be shown.
@@ -323,4 +323,18 @@ fn a_certificate_signed_by_itself_is_for_those_who_ask_for_it() {
 
     let plain = open_at(&format!("redis://:{ENCODED}@localhost:{}", server.port));
     assert!(matches!(plain.find(&key), Err(StoreError::Unavailable(_))), "no TLS, no answer");
+}
+
+#[test]
+fn the_site_stays_up_while_the_server_is_away() {
+    let mut server = redis(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let address = format!("redis://127.0.0.1:{}", server.port);
+    outage::outage(&mut server, "redis", &[("REDIS_URL", &address)], true);
+}
+
+#[test]
+fn people_sign_in_and_out_on_all_processes() {
+    let server = redis(&[]);
+    pages::people("redis", &[("REDIS_URL", &format!("redis://127.0.0.1:{}", server.port))], true);
+    pages::refused_at_start("redis", "REDIS_URL", "https://user:hunter2@localhost");
 }

@@ -47,8 +47,12 @@ mod memory;
 mod payload;
 #[cfg(any(test, feature = "redis", feature = "memcached", feature = "postgres"))]
 mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "postgres")]
+mod remote;
 mod revoked;
 mod save_error;
 #[allow(clippy::module_inception)] // the folder is the subject, the file is the type
@@ -67,6 +71,8 @@ pub use counts::Counts;
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use redis::{RedisStore, Tls};
 pub use save_error::SaveError;

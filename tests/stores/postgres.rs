@@ -1,1 +1,323 @@
-//! To come.
+//! Sessions in PostgreSQL. Its programs are found by pg_config, or where Debian has them.
+
+mod cluster;
+mod reaping;
+
+use std::fs::read_to_string;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use waxseal::seal::Id;
+use waxseal::session::{
+    Breaker, Change, Committed, Key, PostgresStore, Store, StoreError, USERNAME, Values,
+};
+
+use self::cluster::Cluster;
+use super::cases;
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// The longest that a call may take, and something for a busy machine.
+const PROMPT: Duration = Duration::from_millis(2500);
+
+fn any_key() -> Key {
+    Key::of(Id::random())
+}
+
+fn begin(store: &PostgresStore, pairs: &[(&str, &str)]) -> Key {
+    let key = any_key();
+    let pairs = pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    let done = commit(store, &key, &Change::New(pairs.collect())).unwrap();
+    assert_eq!(done, Committed::Done);
+    key
+}
+
+fn update(store: &PostgresStore, key: &Key, name: &str, value: Option<&str>) {
+    let change = Change::Update([(name.to_owned(), value.map(str::to_owned))].into());
+    assert_eq!(commit(store, key, &change).unwrap(), Committed::Done);
+}
+
+fn commit(store: &PostgresStore, key: &Key, change: &Change) -> Result<Committed, StoreError> {
+    store.commit(key, change, SystemTime::now() + HOUR)
+}
+
+/// The error of a call now, which must come soon.
+fn unavailable(store: &PostgresStore) -> String {
+    let began = Instant::now();
+    let error = store.find(&any_key()).unwrap_err();
+    assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(!format!("{error} {error:?} {store:?}").contains("secret"), "{error:?}");
+    error.to_string()
+}
+
+#[test]
+fn everything_that_every_store_does() {
+    let cluster = Cluster::start(&[]);
+    cases::all(cluster.open(), || cluster.dump());
+}
+
+#[test]
+fn to_load_is_one_statement_and_to_save_another_parsed_once_a_connection() {
+    let cluster = Cluster::start(&["log_min_duration_statement=0"]);
+    let store = cluster.open();
+    let key = begin(&store, &[("a", "1")]);
+    let visit = |value: &str| {
+        assert_eq!(store.find(&key).unwrap().unwrap().len(), 1);
+        update(&store, &key, "a", Some(value));
+    };
+    visit("2");
+    thread::sleep(Duration::from_secs(2)); // the reaper's turn
+    // What the protocol's messages are called in the log.
+    let steps = |values: &[&str]| -> Vec<String> {
+        let lines = cluster.logged(|| values.iter().for_each(|value| visit(value)));
+        let steps = lines.iter().filter_map(|line| line.split_once(" ms  "));
+        steps.map(|(_, step)| step.split([' ', ':']).next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(steps(&["3"]), ["bind", "execute", "bind", "execute"]);
+    assert_eq!(steps(&["4"; 50]), ["bind", "execute"].repeat(100));
+}
+
+#[test]
+fn a_user_is_found_by_the_index_among_many() {
+    let cluster = Cluster::start(&[
+        "session_preload_libraries=auto_explain",
+        "auto_explain.log_min_duration=0",
+        "auto_explain.log_analyze=on",
+    ]);
+    let store = cluster.open();
+    let own: Vec<Key> =
+        (0..3).map(|_| begin(&store, &[(USERNAME, "foo"), ("note", "n")])).collect();
+    cluster.fill(200_000, "CASE WHEN g % 2 = 0 THEN 'user' || g ELSE NULL END", "now() + '1h'");
+    let find = || store.users().unwrap().find_by_user("foo", &["note"], 10).unwrap();
+    // From the sixth time on, the server may use a plan that suits every user.
+    for _ in 0..8 {
+        let plan = cluster.logged(|| assert_eq!(find().len(), 3)).join("\n");
+        assert!(plan.contains("waxseal_sessions_username"), "{plan}");
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+    }
+    for (name, key) in [("foo", &own[0]), ("user2", &any_key())] {
+        let delete = || store.users().unwrap().delete_by_user(name).unwrap();
+        let plan = cluster.logged(delete).join("\n");
+        assert!(plan.contains("waxseal_sessions_username"), "{plan}");
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+        assert_eq!(store.find(key).unwrap(), None);
+    }
+    assert_eq!(cluster.sql("SELECT count(*) FROM waxseal_sessions"), "199999");
+}
+
+#[test]
+fn no_text_is_an_error() {
+    let cluster = Cluster::start(&[]);
+    let store = cluster.open();
+    let long = "🦭".repeat(20_000);
+    let texts = ["\0", "a\0b\0", "\u{1a}", "\u{1a}0", "\u{1a}1", "\0\u{1a}10", "", "$1 $", &long];
+    for text in texts {
+        for other in texts {
+            let key = begin(&store, &[(USERNAME, text), (&format!("_{other}"), text)]);
+            let expected = |value: &str| -> Values {
+                [(USERNAME, value), (&format!("_{other}"), text)]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into()
+            };
+            assert!(store.find(&key).unwrap() == Some(expected(text)), "{text:.9} {other:.9}");
+            update(&store, &key, USERNAME, Some(other));
+            assert!(store.find(&key).unwrap() == Some(expected(other)), "{text:.9} {other:.9}");
+            let users = store.users().unwrap();
+            let name = format!("_{other}");
+            let found = users.find_by_user(other, &[&name], 9).unwrap();
+            let told = Values::from([(name.clone(), text.to_owned())]);
+            assert!(found == [(key, told)], "{text:.9} {other:.9}");
+            update(&store, &key, &name, None);
+            assert_eq!(store.find(&key).unwrap().unwrap().len(), 1);
+            users.delete_by_user(other).unwrap();
+            assert_eq!(store.find(&key).unwrap(), None);
+        }
+    }
+    // Longer than an index entry may be, and alike until then.
+    let noise: String = (0..400).map(|_| any_key().to_string()).collect();
+    let (one, other) = (format!("{noise}1"), format!("{noise}2"));
+    let keys = [&one, &other].map(|user| begin(&store, &[(USERNAME, user)]));
+    let found = store.users().unwrap().find_by_user(&one, &[], 9).unwrap();
+    assert_eq!(found, [(keys[0], Values::new())]);
+    // No time is one either.
+    for time in [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + HOUR * 2_000_000_000] {
+        let done = store.commit(&keys[0], &Change::Update([].into()), time);
+        assert_eq!(done.unwrap(), Committed::Done);
+        let _ = commit(&store, &keys[0], &Change::New(Values::new())).unwrap();
+    }
+}
+
+#[test]
+fn the_table_is_made_once_by_many_at_once() {
+    let cluster = Cluster::start(&[]);
+    for _ in 0..10 {
+        cluster.sql("SET client_min_messages = warning; DROP TABLE IF EXISTS waxseal_sessions");
+        let stores: Vec<_> = (0..8).map(|_| cluster.open()).collect();
+        let together = Barrier::new(stores.len());
+        thread::scope(|scope| {
+            for store in &stores {
+                scope.spawn(|| {
+                    together.wait();
+                    assert_eq!(store.find(&any_key()).unwrap(), None);
+                });
+            }
+        });
+    }
+    let indexes =
+        "SELECT indexname FROM pg_indexes WHERE tablename = 'waxseal_sessions' ORDER BY 1";
+    assert_eq!(
+        cluster.sql(indexes).lines().collect::<Vec<_>>(),
+        ["waxseal_sessions_expires", "waxseal_sessions_pkey", "waxseal_sessions_username"]
+    );
+}
+
+#[test]
+fn who_may_not_create_the_table_is_told_and_may_use_it() {
+    let cluster = Cluster::start(&[]);
+    cluster.sql("CREATE ROLE app LOGIN");
+    let address = cluster.address().replace("admin", "app");
+    let store = PostgresStore::open(&address).unwrap();
+    let error = unavailable(&store);
+    assert!(error.contains("waxseal_sessions is missing: permission denied"), "{error}");
+    assert!(error.contains("PostgresStore::SCHEMA"), "{error}");
+    // Without an index it is slow, but it works.
+    let (table, indexes) = PostgresStore::SCHEMA.split_once("CREATE INDEX").unwrap();
+    let grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON waxseal_sessions TO app;";
+    cluster.sql(&format!("{table}{grant}"));
+    update(&store, &begin(&store, &[(USERNAME, "foo")]), "a", Some("1"));
+    cluster.sql(&format!("CREATE INDEX{indexes}"));
+    let store = PostgresStore::open(&address).unwrap();
+    let key = begin(&store, &[(USERNAME, "foo")]);
+    assert_eq!(store.users().unwrap().find_by_user("foo", &[], 9).unwrap().len(), 2);
+    store.users().unwrap().delete_by_user("foo").unwrap();
+    assert_eq!(store.find(&key).unwrap(), None);
+    // What the server refuses later is no outage.
+    cluster.sql("REVOKE SELECT ON waxseal_sessions FROM app");
+    let refused = store.find(&key);
+    assert!(matches!(refused, Err(StoreError::Rejected(_))), "{refused:?}");
+    // More connections than there may be are.
+    cluster.sql("ALTER ROLE app CONNECTION LIMIT 0");
+    unavailable(&PostgresStore::open(&address).unwrap());
+    cluster.sql("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    let latin = PostgresStore::open(&cluster.address().replace("/postgres", "/latin")).unwrap();
+    assert!(unavailable(&latin).contains("UTF8"));
+}
+
+#[test]
+fn a_server_may_come_later_go_pause_and_come_back() {
+    let mut cluster = Cluster::new(&[]);
+    let store = cluster.open();
+    assert!(unavailable(&store).contains("refused"));
+    cluster.start_again();
+    let key = begin(&store, &[("a", "1")]);
+    let is_there = || assert_eq!(store.find(&key).unwrap().unwrap().len(), 1);
+    for _ in 0..2 {
+        cluster.server.stop();
+        unavailable(&store);
+        cluster.start_again();
+        is_there();
+        // With a kept connection this time.
+        cluster.server.stop();
+        cluster.start_again();
+        is_there();
+    }
+    cluster.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'waxseal'",
+    );
+    is_there();
+    cluster.server.pause();
+    for _ in 0..3 {
+        unavailable(&store);
+    }
+    cluster.server.resume();
+    is_there();
+    cluster.server.pause();
+    unavailable(&store);
+    cluster.server.stop();
+    unavailable(&store);
+    cluster.start_again();
+    is_there();
+}
+
+/// Threads of the stores in this process, those of other tests too.
+fn store_threads() -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = threads.filter_map(|thread| read_to_string(thread.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.starts_with("store ")).count()
+}
+
+#[test]
+fn a_long_pause_does_not_pile_up_threads() {
+    let cluster = Cluster::start(&[]);
+    let store = Breaker::new(cluster.open(), 8);
+    assert_eq!(store.find(&any_key()).unwrap(), None);
+    cluster.server.pause();
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                while began.elapsed() < Duration::from_secs(8) {
+                    assert!(store.find(&any_key()).is_err());
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+        }
+    });
+    println!("{} threads", store_threads());
+    assert!(store_threads() < 150, "{}", store_threads());
+    cluster.server.resume();
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(store.find(&any_key()).unwrap(), None);
+}
+
+#[test]
+fn a_lock_holds_up_nobody_for_long_here_or_in_the_server() {
+    let cluster = Cluster::start(&[]);
+    let store = cluster.open();
+    let key = begin(&store, &[("a", "1")]);
+    thread::sleep(Duration::from_secs(2)); // the reaper's turn
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            cluster.sql("BEGIN; LOCK TABLE waxseal_sessions; SELECT pg_sleep(4); COMMIT")
+        });
+        thread::sleep(Duration::from_secs(1));
+        for _ in 0..2 {
+            unavailable(&store);
+        }
+        thread::sleep(Duration::from_millis(200));
+        let waiting = "SELECT count(*) FROM pg_stat_activity \
+            WHERE application_name = 'waxseal' AND wait_event_type = 'Lock'";
+        assert_eq!(cluster.sql(waiting), "0");
+    });
+    update(&store, &key, "a", Some("2"));
+}
+
+#[test]
+fn tls_and_a_password_are_used_and_shown_to_nobody() {
+    let mut cluster = Cluster::new(&["ssl=on"]);
+    cluster.make_certificate();
+    cluster.start_again();
+    cluster.sql("CREATE ROLE app LOGIN PASSWORD 'se@cret/'; GRANT ALL ON SCHEMA public TO app");
+    cluster.ask_for_the_password_of("app");
+    let address = |password: &str| {
+        let app = format!("app:{password}@");
+        cluster.address().replace("admin@", &app) + "?sslmode=require"
+    };
+    let store = PostgresStore::open(&address("se%40cret%2F")).unwrap();
+    let key = begin(&store, &[("a", "1")]);
+    update(&store, &key, "a", Some("2"));
+    let encrypted = "SELECT DISTINCT ssl, usename FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+        WHERE application_name = 'waxseal'";
+    assert_eq!(cluster.sql(encrypted), "t|app");
+    let wrong = PostgresStore::open(&address("wrong-secret")).unwrap();
+    assert!(unavailable(&wrong).contains("password authentication failed"));
+    for fault in [address("se@cret"), address("se/cret"), address("secret%"), "secret".to_owned()] {
+        let error = PostgresStore::open(&fault).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("cret"), "{error:?}");
+    }
+    cluster.server.stop();
+    let plain = Cluster::start(&["ssl=off"]);
+    let demanding = PostgresStore::open(&(plain.address() + "?sslmode=require")).unwrap();
+    assert!(unavailable(&demanding).contains("SSL"));
+}

@@ -55,9 +55,11 @@ impl Server {
 
     /// Ends it at once, as a crash would.
     pub fn stop(&mut self) {
+        if self.process.is_some() {
+            // One that is paused ends all the same, and leaves nobody behind.
+            self.signal("-KILL");
+        }
         if let Some(mut process) = self.process.take() {
-            // One that is paused ends all the same.
-            process.kill().unwrap();
             process.wait().unwrap();
         }
     }
@@ -76,9 +78,12 @@ impl Server {
         let id = self.process.as_ref().expect("it is running").id().to_string();
         let children = Command::new("pgrep").args(["-P", &id]).output().unwrap().stdout;
         let children = String::from_utf8(children).unwrap();
-        // The others first: a parent must not see them go, nor begin one more.
-        let all = std::iter::once(id.as_str()).chain(children.split_whitespace());
-        assert!(Command::new("kill").arg(option).args(all).status().unwrap().success());
+        // It first, so that it begins no more of them.
+        for process in std::iter::once(id.as_str()).chain(children.split_whitespace()) {
+            let sent = Command::new("kill").args([option, process]).output().unwrap();
+            // A child may have ended by itself.
+            assert!(sent.status.success() || process != id, "{sent:?}");
+        }
     }
 }
 

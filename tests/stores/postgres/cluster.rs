@@ -1,0 +1,156 @@
+//! A PostgreSQL of a test's own.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use waxseal::session::PostgresStore;
+
+use super::super::server::Server;
+
+/// Who runs it where the tests run as root, which PostgreSQL refuses to: nobody.
+const NOBODY: u32 = 65534;
+
+/// Its superuser is `admin`, who needs no password.
+pub struct Cluster {
+    pub server: Server,
+}
+
+impl Cluster {
+    /// With more `settings`, running.
+    pub fn start(settings: &'static [&'static str]) -> Cluster {
+        let mut cluster = Cluster::new(settings);
+        cluster.start_again();
+        cluster
+    }
+
+    /// Not running yet.
+    pub fn new(settings: &'static [&'static str]) -> Cluster {
+        let server = Server::new(move |port, directory| {
+            // Of one that crashed.
+            let _ = fs::remove_file(directory.join("data/postmaster.pid"));
+            let mut command = as_owner(directory, "postgres");
+            command.arg("-D").arg(directory.join("data")).args(["-p", &port.to_string()]);
+            let common = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"];
+            for setting in common.iter().chain(settings) {
+                command.args(["-c", setting]);
+            }
+            command
+        });
+        if fs::metadata(&server.directory).unwrap().uid() == 0 {
+            chown(&server.directory, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let mut initdb = as_owner(&server.directory, "initdb");
+        initdb.args(["--no-sync", "-A", "trust", "-U", "admin", "-E", "UTF8", "--locale=C", "-D"]);
+        succeed(initdb.arg(server.directory.join("data")));
+        Cluster { server }
+    }
+
+    pub fn start_again(&mut self) {
+        self.server.start();
+        self.server.wait(|server| {
+            let port = server.port.to_string();
+            let mut is_ready = program("pg_isready");
+            is_ready.args(["-q", "-h", "127.0.0.1", "-p", &port]).status().unwrap().success()
+        });
+    }
+
+    pub fn address(&self) -> String {
+        format!("postgres://admin@127.0.0.1:{}/postgres", self.server.port)
+    }
+
+    pub fn open(&self) -> PostgresStore {
+        PostgresStore::open(&self.address()).unwrap()
+    }
+
+    /// What psql prints, a line a row.
+    pub fn sql(&self, sql: &str) -> String {
+        let mut psql = program("psql");
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.address()]);
+        let mut psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        psql.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+        let output = psql.wait_with_output().unwrap();
+        assert!(output.status.success(), "{sql}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    pub fn dump(&self) -> Vec<u8> {
+        succeed(program("pg_dump").args(["-d", &self.address()]))
+    }
+
+    /// So many more sessions; `user` and `expires` are expressions, with `g` for their number.
+    pub fn fill(&self, sessions: usize, user: &str, expires: &str) {
+        self.sql(&format!(
+            "INSERT INTO waxseal_sessions SELECT sha256(g::text::bytea), \
+                 jsonb_strip_nulls(jsonb_build_object('username', {user}, '_seen', '1')), {expires} \
+             FROM generate_series(1, {sessions}) AS g; ANALYZE waxseal_sessions;"
+        ));
+    }
+
+    /// The lines that the server logs meanwhile.
+    pub fn logged(&self, meanwhile: impl FnOnce()) -> Vec<String> {
+        let log = || fs::read_to_string(self.server.directory.join("log")).unwrap();
+        let before = log().len();
+        meanwhile();
+        // How long it took is logged after the answer.
+        sleep(Duration::from_millis(300));
+        log()[before..].lines().map(str::to_owned).collect()
+    }
+
+    /// A certificate that nobody signed but its own key.
+    pub fn make_certificate(&self) {
+        let data = self.server.directory.join("data");
+        let (key, certificate) = (data.join("server.key"), data.join("server.crt"));
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]);
+        succeed(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate));
+        let owner = fs::metadata(&data).unwrap().uid();
+        for file in [key, certificate] {
+            chown(file, Some(owner), None).unwrap();
+        }
+    }
+
+    pub fn ask_for_the_password_of(&self, role: &str) {
+        let rules = self.server.directory.join("data/pg_hba.conf");
+        let others = fs::read_to_string(&rules).unwrap();
+        let rule = format!("host all {role} 127.0.0.1/32 scram-sha-256\n");
+        fs::write(rules, rule + &others).unwrap();
+        self.sql("SELECT pg_reload_conf()");
+        sleep(Duration::from_millis(500));
+    }
+}
+
+/// A program of PostgreSQL.
+fn program(name: &str) -> Command {
+    let configured = Command::new("pg_config").arg("--bindir").output().ok();
+    let configured = configured.and_then(|output| String::from_utf8(output.stdout).ok());
+    let configured = configured.map(|place| PathBuf::from(place.trim()));
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let installed = installed.map(|version| version.unwrap().path().join("bin"));
+    let mut places = configured.into_iter().chain(installed);
+    let place = places.find(|place| place.join("initdb").exists() && place.join(name).exists());
+    Command::new(place.expect("PostgreSQL is installed: make test-stores").join(name))
+}
+
+/// A program of PostgreSQL, run by the owner of `directory`.
+fn as_owner(directory: &Path, name: &str) -> Command {
+    let program = program(name);
+    if fs::metadata(directory).unwrap().uid() != NOBODY {
+        return program;
+    }
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups"]);
+    command.arg(program.get_program()).current_dir(directory);
+    command
+}
+
+/// What it wrote.
+fn succeed(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    output.stdout
+}

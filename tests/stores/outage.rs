@@ -13,6 +13,22 @@ const TOLD_IN: Duration = Duration::from_secs(2);
 /// Requests at once that need their session: twice the workers.
 const VISITORS: usize = 16;
 
+/// What can be away.
+pub trait Away {
+    fn server(&mut self) -> &mut Server;
+
+    /// Starts it again; returns when it is ready.
+    fn start(&mut self) {
+        self.server().start();
+    }
+}
+
+impl Away for Server {
+    fn server(&mut self) -> &mut Server {
+        self
+    }
+}
+
 /// What came of all requests of a kind.
 #[derive(Debug, Default)]
 struct Seen {
@@ -85,7 +101,7 @@ fn recovers(waxseal: &Waxseal, is_back: impl Fn() -> bool) {
 
 /// The whole of it, with the server and what `waxseal` needs to know to use it. `keeps` tells whether
 /// the server's records survive a restart.
-pub fn outage(server: &mut Server, name: &str, vars: &[(&str, &str)], keeps: bool) {
+pub fn outage(away: &mut impl Away, name: &str, vars: &[(&str, &str)], keeps: bool) {
     let vars = [&[("SESSION_STORE", name)], vars].concat();
     let waxseal = Waxseal::start(&vars);
     let mut browser = Browser::by_http();
@@ -96,8 +112,8 @@ pub fn outage(server: &mut Server, name: &str, vars: &[(&str, &str)], keeps: boo
     assert!(greets());
 
     // Connections that were closed while nobody used them: nobody notices.
-    server.stop();
-    server.start();
+    away.server().stop();
+    away.start();
     assert_eq!(home.sent_to(&waxseal).status, if keeps { 200 } else { 303 });
 
     browser.sign_in(&waxseal);
@@ -106,23 +122,23 @@ pub fn outage(server: &mut Server, name: &str, vars: &[(&str, &str)], keeps: boo
     let greets = || home.sent_to(&waxseal).greets("foo");
 
     // Silence, under load.
-    server.pause();
+    away.server().pause();
     is_told(&waxseal, home, name);
-    server.resume();
+    away.server().resume();
     recovers(&waxseal, greets);
 
     // The end of it, under load.
-    server.stop();
+    away.server().stop();
     is_told(&waxseal, home, name);
-    server.start();
+    away.start();
     let is_answered = || home.sent_to(&waxseal).status != 503;
     recovers(&waxseal, || if keeps { greets() } else { is_answered() });
 
     // It was away before we began.
-    server.stop();
+    away.server().stop();
     let waxseal = Waxseal::start(&vars);
     is_told(&waxseal, home, name);
-    server.start();
+    away.start();
     let sign_in = post("/login", "username=foo&password=secret");
     recovers(&waxseal, || sign_in.sent_to(&waxseal).status == 303);
 }

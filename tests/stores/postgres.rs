@@ -14,7 +14,7 @@ use waxseal::session::{
 };
 
 use self::cluster::Cluster;
-use super::cases;
+use super::{cases, outage, pages};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// The longest that a call may take, and something for a busy machine.
@@ -320,4 +320,18 @@ fn tls_and_a_password_are_used_and_shown_to_nobody() {
     let plain = Cluster::start(&["ssl=off"]);
     let demanding = PostgresStore::open(&(plain.address() + "?sslmode=require")).unwrap();
     assert!(unavailable(&demanding).contains("SSL"));
+}
+
+#[test]
+fn the_site_stays_up_while_the_server_is_away() {
+    let mut cluster = Cluster::start(&[]);
+    let address = cluster.address();
+    outage::outage(&mut cluster, "postgres", &[("DATABASE_URL", &address)], true);
+}
+
+#[test]
+fn people_sign_in_and_out_on_all_processes() {
+    let cluster = Cluster::start(&[]);
+    pages::people("postgres", &[("DATABASE_URL", &cluster.address())], true);
+    pages::refused_at_start("postgres", "DATABASE_URL", "mysql://user:hunter2@localhost/db");
 }

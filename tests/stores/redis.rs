@@ -321,6 +321,9 @@ fn a_certificate_signed_by_itself_is_for_those_who_ask_for_it() {
     server.start();
     assert_eq!(unverified.find(&key).unwrap(), None);
 
+    let vars = [("REDIS_URL", address.as_str()), ("REDIS_TLS_INSECURE", "1")];
+    pages::people("redis", &vars, true);
+
     let plain = open_at(&format!("redis://:{ENCODED}@localhost:{}", server.port));
     assert!(matches!(plain.find(&key), Err(StoreError::Unavailable(_))), "no TLS, no answer");
 }

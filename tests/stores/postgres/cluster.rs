@@ -10,10 +10,21 @@ use std::time::Duration;
 
 use waxseal::session::PostgresStore;
 
+use super::super::outage::Away;
 use super::super::server::Server;
 
 /// Who runs it where the tests run as root, which PostgreSQL refuses to: nobody.
 const NOBODY: u32 = 65534;
+
+impl Away for Cluster {
+    fn server(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    fn start(&mut self) {
+        self.start_again();
+    }
+}
 
 /// Its superuser is `admin`, who needs no password.
 pub struct Cluster {

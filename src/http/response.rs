@@ -108,9 +108,27 @@ impl Response {
     /// Appends head and body to `out`, as they go over the wire in answer to a request with
     /// `method`.
     pub fn render(&self, method: &Method, out: &mut Vec<u8>) {
+        self.render_head(self.body.len(), out);
+        out.extend_from_slice(b"\r\n");
+        if self.sends_body(method) {
+            out.extend_from_slice(&self.body);
+        }
+    }
+
+    /// The same in two parts, the head without the empty line at its end, but with room for `more`
+    /// bytes behind it.
+    pub(crate) fn into_parts(self, method: &Method, more: usize) -> (Vec<u8>, Cow<'static, [u8]>) {
+        let mut head = Vec::new();
+        self.render_head(more, &mut head);
+        let sends_body = self.sends_body(method);
+        (head, if sends_body { self.body } else { Cow::Borrowed(&[]) })
+    }
+
+    /// Appends the head, without the empty line at its end, and makes room for `more` bytes.
+    fn render_head(&self, more: usize, out: &mut Vec<u8>) {
         let headers: usize =
             self.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        out.reserve(128 + headers + self.body.len());
+        out.reserve(128 + headers + more);
         let reason = StatusCode(self.status).default_reason_phrase();
         out.extend_from_slice(b"HTTP/1.1 ");
         write_decimal(out, usize::from(self.status));
@@ -121,17 +139,20 @@ impl Response {
         for (name, value) in &self.headers {
             write_header(out, name, value);
         }
-        // RFC 9110, section 8.6: neither a 204 nor (for want of the representation) a 304 has one.
-        let has_body = !matches!(self.status, 204 | 304);
-        if has_body {
+        if self.has_body() {
             out.extend_from_slice(b"Content-Length: ");
             write_decimal(out, self.body.len());
             out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(b"\r\n");
-        if has_body && *method != Method::Head {
-            out.extend_from_slice(&self.body);
-        }
+    }
+
+    /// RFC 9110, section 8.6: neither a 204 nor (for want of the representation) a 304 has one.
+    fn has_body(&self) -> bool {
+        !matches!(self.status, 204 | 304)
+    }
+
+    fn sends_body(&self, method: &Method) -> bool {
+        self.has_body() && *method != Method::Head
     }
 }
 

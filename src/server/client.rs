@@ -16,15 +16,14 @@
 
 mod reading;
 
-use std::borrow::Cow;
 use std::mem;
 use std::time::Instant;
 
+use super::answers::Answer;
 use super::budget::{LARGE_ANSWER, SMALL_BODY};
 use super::deadlines::Class;
 use super::gathering::{Gathering, Request};
 use super::head::Persistence;
-use super::lane::Answer;
 use super::limits::Limits;
 use super::output::Output;
 use super::refusal::{self, Refusal};
@@ -245,22 +244,14 @@ impl Client {
     }
 
     /// The answer of a worker came.
-    pub(super) fn answer(&mut self, moment: Moment<'_>, answer: Answer<'_>) {
+    pub(super) fn answer(&mut self, moment: Moment<'_>, answer: Answer) {
         let State::Waiting(asked) = self.state else { return };
         let after = match asked.persistence {
             Persistence::Close => After::Close,
             _ if moment.draining => After::Close,
             _ => After::NextRequest,
         };
-        let ends = (after, asked.persistence);
-        match answer.bytes {
-            _ if asked.head_only => self.write(answer.head(), ends, &[]),
-            Cow::Owned(ref buffer) if buffer.len() > LARGE_ANSWER => {
-                self.write(answer.head(), ends, &[]);
-                self.output.hand_over(answer.bytes.into_owned(), answer.body_at);
-            }
-            _ => self.write(answer.head(), ends, answer.body()),
-        }
+        self.write(answer, after, asked.persistence);
         self.had_large_answer = self.output.len() > LARGE_ANSWER;
         self.enter(moment, State::Answering(after));
     }
@@ -270,9 +261,9 @@ impl Client {
         // A request that never gets its lane is whole too.
         drop(self.take_request(moment));
         match &self.state {
-            State::Waiting(_) => {
-                let (head, body) = refusal.render();
-                self.answer(moment, Answer::of(&head, &body));
+            State::Waiting(asked) => {
+                let answer = refusal.render(asked.head_only);
+                self.answer(moment, answer);
             }
             State::Idle | State::Head => self.refuse_at_last(moment, refusal, false),
             State::Body(gathering) => {
@@ -284,19 +275,24 @@ impl Client {
     }
 
     fn refuse_at_last(&mut self, moment: Moment<'_>, refusal: Refusal, head_only: bool) {
-        let (head, body) = refusal.render();
-        let body = if head_only { "" } else { &body };
-        self.write(head.as_bytes(), (After::Close, Persistence::Close), body.as_bytes());
+        self.write(refusal.render(head_only), After::Close, Persistence::Close);
         self.enter(moment, State::Answering(After::Close));
     }
 
-    fn write(&mut self, head: &[u8], (after, persistence): (After, Persistence), body: &[u8]) {
-        let connection: &[u8] = match (after, persistence) {
+    fn write(&mut self, answer: Answer, after: After, persistence: Persistence) {
+        let Answer { mut head, body } = answer;
+        head.extend_from_slice(match (after, persistence) {
             (After::Close, _) => b"Connection: close\r\n\r\n",
             (After::NextRequest, Persistence::SayKeepAlive) => b"Connection: keep-alive\r\n\r\n",
             (After::NextRequest, _) => b"\r\n",
-        };
-        self.output.append(&[head, connection, body]);
+        });
+        if body.len() > LARGE_ANSWER {
+            self.output.append(head);
+            self.output.follow(body);
+        } else {
+            head.extend_from_slice(&body);
+            self.output.append(head);
+        }
     }
 
     /// What is to be written.

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 use std::time::Duration;
+use tiny_http::Method;
 
 use super::*;
+use crate::http::Response;
 use crate::server::fuzzing::{Deed, drive};
 
 /// A connection with a clock of its own.
@@ -52,10 +54,13 @@ impl Visit {
 
     fn answer(&mut self) -> String {
         self.moment(|client, moment| drop(client.take_request(moment)));
-        let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
-        self.moment(|client, moment| client.answer(moment, Answer::of(head, "ok")));
+        self.moment(|client, moment| client.answer(moment, answer("ok")));
         self.written()
     }
+}
+
+fn answer(body: &str) -> Answer {
+    Answer::render(Response::text(200, body.to_owned()), &Method::Get)
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -117,7 +122,7 @@ fn who_had_a_large_answer_waits_behind_others() {
     assert_eq!(class(&visit), Some(Class::Queue));
     visit.moment(|client, moment| drop(client.take_request(moment)));
     let body = "x".repeat(LARGE_ANSWER + 1);
-    visit.moment(|client, moment| client.answer(moment, Answer::of("", &body)));
+    visit.moment(|client, moment| client.answer(moment, answer(&body)));
     assert_eq!(class(&visit), Some(Class::LargeAnswer));
     while visit.tick() == Want::Write {
         visit.written();
@@ -145,7 +150,7 @@ fn an_answer_must_be_taken_in_time() {
     let mut visit = Visit::new();
     visit.send(GET).moment(|client, moment| drop(client.take_request(moment)));
     let body = "x".repeat(400 << 10);
-    visit.moment(|client, moment| client.answer(moment, Answer::of("HTTP/1.1 200 OK\r\n", &body)));
+    visit.moment(|client, moment| client.answer(moment, answer(&body)));
     // 10 s, and 100 s for 400 KiB at 4 KiB a second.
     visit.later(109).moment(|client, moment| client.wrote(moment, 1));
     assert_eq!(visit.tick(), Want::Write);
@@ -174,13 +179,41 @@ fn one_request_at_a_time() {
     assert_eq!(visit.tick(), Want::Pass);
     visit.moment(|client, moment| drop(client.take_request(moment)));
     assert_eq!(visit.tick(), Want::Answer);
-    let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
-    visit.moment(|client, moment| client.answer(moment, Answer::of(head, "ok")));
+    visit.moment(|client, moment| client.answer(moment, answer("ok")));
     assert_eq!(visit.tick(), Want::Write);
     visit.written();
     assert_eq!(visit.tick(), Want::Pass);
     visit.answer();
     assert!(matches!(visit.tick(), Want::Read(n) if n == (16 << 10) - 5));
+}
+
+#[test]
+fn a_large_body_is_not_copied_and_arrives_whole() {
+    for length in [LARGE_ANSWER, LARGE_ANSWER + 1] {
+        let mut visit = Visit::new();
+        visit.send(GET).moment(|client, moment| drop(client.take_request(moment)));
+        let body: String = (0..length).map(|n| char::from(b'a' + (n % 23) as u8)).collect();
+        let whole = answer(&body);
+        let place = whole.body.as_ptr();
+        visit.moment(|client, moment| client.answer(moment, whole));
+        let head = visit.written();
+        let (head, rest) = head.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert_eq!(rest.is_empty(), length > LARGE_ANSWER);
+        assert_eq!(visit.client.output().as_ptr() == place, rest.is_empty());
+        assert!(rest.to_owned() + &visit.written() == body);
+        assert!(visit.client.is_idle() && visit.client.memory() == 0);
+    }
+}
+
+#[test]
+fn what_lies_in_the_program_takes_no_memory() {
+    static BODY: [u8; LARGE_ANSWER + 1] = [b'x'; LARGE_ANSWER + 1];
+    let mut visit = Visit::new();
+    visit.send(GET).moment(|client, moment| drop(client.take_request(moment)));
+    let answer = Answer::render(Response::new(200, "text/plain", &BODY[..]), &Method::Get);
+    visit.moment(|client, moment| client.answer(moment, answer));
+    assert!(visit.client.memory() < 1 << 10, "{}", visit.client.memory());
 }
 
 #[test]

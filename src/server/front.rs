@@ -14,6 +14,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
 use super::admission::{Admission, connections_within_descriptors};
+use super::answers::{Answers, Handed};
 use super::budget::{self, Budget};
 use super::client::Moment;
 use super::deadlines::{Class, Deadlines};
@@ -30,6 +31,7 @@ use super::{Config, ServeError, panics};
 
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
+const ANSWERS: Token = Token(usize::MAX - 2);
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 1024;
@@ -72,6 +74,9 @@ pub(super) struct Front {
     pub(super) lanes: Lanes,
     /// Opening a lane failed, which has been logged.
     pub(super) open_failing: bool,
+    pub(super) answers: Arc<Answers>,
+    /// Room for answers while they are delivered.
+    pub(super) handed: Vec<Handed>,
     /// The number of the last question.
     pub(super) number: u64,
     /// Visitors who wait for a lane.
@@ -93,15 +98,22 @@ pub(super) struct Front {
     drained: bool,
 }
 
+/// What the front waits with, and where workers hand over what wakes it.
+pub(super) fn waiting(limits: &Limits) -> io::Result<(Poll, Arc<Answers>)> {
+    let poll = Poll::new()?;
+    let answers = Answers::new(poll.registry(), ANSWERS, limits.lane_time)?;
+    Ok((poll, Arc::new(answers)))
+}
+
 impl Front {
     pub(super) fn new(
         config: Config,
+        (poll, answers): (Poll, Arc<Answers>),
         mut signals: Signals,
         rendezvous: Rendezvous,
         pulse: Arc<Pulse>,
     ) -> Result<Front, ServeError> {
         let start = |error: io::Error| ServeError::Start(error.to_string());
-        let poll = Poll::new().map_err(start)?;
         config.listener.set_nonblocking(true).map_err(start)?;
         // Accepted sockets inherit it, which saves a call for each. Where they do not, answers are
         // still written whole.
@@ -130,6 +142,8 @@ impl Front {
             parked: BTreeSet::new(),
             lanes: Lanes::new(rendezvous.address.clone(), lanes),
             open_failing: false,
+            answers,
+            handed: Vec::new(),
             number: 0,
             queued: 0,
             newest_went: false,
@@ -182,6 +196,7 @@ impl Front {
     fn happened(&mut self, event: &Event) -> Result<(), ServeError> {
         match (event.token(), Lanes::key(event.token())) {
             (LISTENER, _) => self.newcomers = true,
+            (ANSWERS, _) => self.take_answers(),
             (SIGNALS, _) => return self.signalled(),
             (_, Some(lane)) => self.lane_ready(lane, event),
             (token, None) => self.visitor_ready(Key::from_number(token.0), event),

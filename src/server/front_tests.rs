@@ -1,13 +1,16 @@
-//! The front with what cannot be had from outside: a tiny_http that answers wrongly, and a machine
-//! without a directory to write to.
+//! The front with what cannot be had from outside: workers that answer wrongly, lanes that speak, and
+//! a machine without a directory to write to.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::{self, JoinHandle};
 
+use tiny_http::Method;
+
 use super::*;
-use crate::http::Response;
+use crate::http::{Request, Response};
+use crate::server::answers::Answer;
 use crate::server::listen;
 use crate::server::workers::Workers;
 
@@ -16,26 +19,45 @@ struct Running {
     address: SocketAddr,
     signals: UnixStream,
     front: JoinHandle<Result<(), ServeError>>,
+    workers: Option<Workers>,
 }
 
 impl Running {
-    fn start(config: Config, rendezvous: Rendezvous, pulse: Arc<Pulse>) -> Running {
+    /// With workers that `begin` starts behind the listener.
+    fn start(
+        config: Config,
+        (rendezvous, listener): (Rendezvous, UnixListener),
+        begin: impl FnOnce(UnixListener, &Config, Arc<Answers>) -> Option<Workers>,
+    ) -> Running {
+        let (poll, answers) = waiting(&config.limits).unwrap();
+        let workers = begin(listener, &config, Arc::clone(&answers));
+        let pulse = workers.as_ref().map(|workers| Arc::clone(&workers.pulse)).unwrap_or_default();
         let address = config.listener.local_addr().unwrap();
         let (ours, signals) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let front = thread::spawn(move || {
             let signals = Signals::through(mio::net::UnixStream::from_std(ours));
-            Front::new(config, signals, rendezvous, pulse)?.run()
+            Front::new(config, (poll, answers), signals, rendezvous, pulse)?.run()
         });
-        Running { address, signals, front }
+        Running { address, signals, front, workers }
+    }
+
+    fn get(&self, path: &str, name: &str) -> (u16, String) {
+        self.ask(&format!("GET {path}"), name, &[])
+    }
+
+    fn post(&self, path: &str, name: &str, body: &[u8]) -> (u16, String) {
+        self.ask(&format!("POST {path}"), name, body)
     }
 
     /// The status and the body of the one answer.
-    fn get(&self, path: &str, name: &str) -> (u16, String) {
+    fn ask(&self, what: &str, name: &str, body: &[u8]) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let fields = format!("Host: a\r\nCookie: {name}\r\nConnection: close");
-        write!(stream, "GET {path} HTTP/1.1\r\n{fields}\r\n\r\n").unwrap();
+        let length = body.len();
+        let fields = format!("Host: a\r\nCookie: {name}\r\nContent-Length: {length}");
+        write!(stream, "{what} HTTP/1.1\r\n{fields}\r\nConnection: close\r\n\r\n").unwrap();
+        stream.write_all(body).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
@@ -45,6 +67,7 @@ impl Running {
     fn stop(mut self) {
         self.signals.write_all(b"x").unwrap();
         self.front.join().unwrap().unwrap();
+        drop(self.workers);
     }
 }
 
@@ -52,53 +75,76 @@ fn config() -> Config {
     Config::new(listen(Some([127, 0, 0, 1].into()), 0).unwrap())
 }
 
-/// Answers on lanes, rightly or wrongly, as the path says.
-fn lie(listener: &UnixListener) {
-    while let Ok((lane, _)) = listener.accept() {
-        thread::spawn(move || answer_wrongly(lane));
-    }
+/// tiny_http and workers that answer with what they know of the visitor.
+fn echo(listener: UnixListener, config: &Config, answers: Arc<Answers>) -> Option<Workers> {
+    let handler = |request: &mut Request<'_>| Response::text(200, request.cookies().into_owned());
+    Some(Workers::start(listener, config, answers, handler).unwrap())
 }
 
-fn answer_wrongly(mut lane: UnixStream) -> Option<()> {
+/// In place of tiny_http and its workers: answers rightly or wrongly, as the path says.
+fn lie(listener: UnixListener, _: &Config, answers: Arc<Answers>) -> Option<Workers> {
+    thread::spawn(move || {
+        while let Ok((lane, _)) = listener.accept() {
+            let answers = Arc::clone(&answers);
+            thread::spawn(move || answer_wrongly(lane, &answers));
+        }
+    });
+    None
+}
+
+fn answer_wrongly(mut lane: UnixStream, answers: &Answers) -> Option<()> {
     let mut lines = BufReader::new(lane.try_clone().ok()?).lines().map_while(Result::ok);
     loop {
         let request_line = lines.next()?;
         let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
         let value = |name: &str| head.iter().find_map(|line| line.strip_prefix(name));
-        let number: u64 = value("Waxseal-Lane: ")?.split(' ').next()?.parse().ok()?;
+        let mut own = value("Waxseal-Lane: ")?.split(' ').map_while(|word| word.parse().ok());
+        let (key, number) = (own.next()?, own.next()? as u64);
         let name = value("Cookie: ").unwrap_or_default();
-        let answer = |number: u64| {
-            let length = name.len();
-            format!("{number}\r\nHTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}")
+        let hand_over = |key: usize, number: u64| {
+            let answer = Answer::render(Response::text(200, name.to_owned()), &Method::Get);
+            answers.hand_over(Handed { lane: Key::from_number(key), number, answer });
         };
-        let text = match request_line.split(' ').nth(1)? {
-            "/ahead" => answer(number + 1),
-            "/behind" => answer(number - 1),
-            "/none" => answer(number).split_off(number.to_string().len() + 2),
-            "/surplus" => answer(number) + "x",
-            "/twice" => answer(number).repeat(2),
-            "/cut" => answer(number)[..20].to_owned(),
-            _ => answer(number),
-        };
-        lane.write_all(text.as_bytes()).ok()?;
         match request_line.split(' ').nth(1)? {
+            "/ahead" => hand_over(key, number + 1),
+            "/behind" => hand_over(key, number - 1),
+            "/next-lane" => {
+                hand_over(key ^ 1, number);
+                lane.write_all(b"x").ok()?;
+            }
+            "/spoken" => lane.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").ok()?,
             "/cut" => return None,
+            "/twice" => {
+                hand_over(key, number);
+                hand_over(key, number);
+            }
+            "/surplus" => {
+                hand_over(key, number);
+                lane.write_all(b"x").ok()?;
+            }
             // What comes late comes to whoever asks next.
             "/late" => {
+                hand_over(key, number);
                 thread::sleep(Duration::from_millis(5));
-                lane.write_all(answer(number).as_bytes()).ok()?;
+                hand_over(key, number);
             }
-            _ => {}
+            "/slow" => {
+                thread::sleep(Duration::from_millis(1500));
+                hand_over(key, number);
+            }
+            "/held" => {
+                thread::sleep(Duration::from_millis(800));
+                hand_over(key, number);
+            }
+            _ => hand_over(key, number),
         }
     }
 }
 
 #[test]
-fn whatever_a_lane_says_nobody_gets_anothers_answer() {
-    let (rendezvous, listener) = Rendezvous::listen().unwrap();
-    thread::spawn(move || lie(&listener));
-    let running = Running::start(config(), rendezvous, Arc::default());
-    let wrong = ["/ahead", "/behind", "/none", "/surplus", "/twice", "/cut"];
+fn whatever_workers_and_lanes_say_nobody_gets_anothers_answer() {
+    let running = Running::start(config(), Rendezvous::listen().unwrap(), lie);
+    let wrong = ["/ahead", "/behind", "/next-lane", "/spoken", "/cut"];
     let right = thread::scope(|scope| {
         for thread in 0..wrong.len() {
             let running = &running;
@@ -107,7 +153,11 @@ fn whatever_a_lane_says_nobody_gets_anothers_answer() {
                     let path = wrong[(thread + turn) % wrong.len()];
                     let (status, body) = running.get(path, "a-liar");
                     assert!(status == 500 && !body.contains("a-liar"), "{path}: {body}");
-                    running.get("/late", "too-late");
+                    // Their own answer comes, or none; what follows it comes to nobody.
+                    for path in ["/late", "/twice", "/surplus"] {
+                        let (status, body) = running.get(path, path);
+                        assert!(status == 500 || body == path, "{path}: {status} {body}");
+                    }
                 }
             });
         }
@@ -137,21 +187,62 @@ fn whatever_a_lane_says_nobody_gets_anothers_answer() {
     running.stop();
 }
 
+/// An answer that comes too late, while the lane in its lane's place is asked something else.
+#[test]
+fn a_late_answer_is_dropped_and_breaks_no_other_lane() {
+    let mut config = config();
+    config.lanes = 1;
+    config.limits.lane_time = Duration::from_secs(1);
+    let running = Running::start(config, Rendezvous::listen().unwrap(), lie);
+    assert_eq!(running.get("/slow", "late").0, 504);
+    assert_eq!(running.get("/held", "next"), (200, "next".to_owned()));
+    running.stop();
+}
+
+/// Far more than a lane holds on its way, so that the handler is done before all of it is sent.
+#[test]
+fn a_body_that_nobody_reads_leaves_the_lane_in_order() {
+    let mut config = config();
+    config.lanes = 1;
+    config.limits.body = 8 << 20;
+    let running = Running::start(config, Rendezvous::listen().unwrap(), echo);
+    for turn in 0..4 {
+        let name = format!("visitor-{turn}");
+        let body = vec![b'x'; 8 << 20];
+        assert_eq!(running.post("/", &name, &body), (200, name.clone()));
+        assert_eq!(running.get("/", &name), (200, name));
+    }
+    running.stop();
+}
+
+#[test]
+fn an_answer_without_a_clear_end_is_not_passed_on() {
+    let handler = |request: &mut Request<'_>| match request.path() {
+        "/status" => Response::text(101, "x"),
+        "/length" => Response::text(200, "x").with_header("content-length", "9"),
+        "/coding" => Response::text(200, "x").with_header("Transfer-Encoding", "chunked"),
+        _ => Response::text(200, "x"),
+    };
+    let running =
+        Running::start(config(), Rendezvous::listen().unwrap(), |listener, config, answers| {
+            Some(Workers::start(listener, config, answers, handler).unwrap())
+        });
+    for path in ["/status", "/length", "/coding"] {
+        assert_eq!(running.get(path, "").0, 500, "{path}");
+        assert_eq!(running.get("/", ""), (200, "x".to_owned()));
+    }
+    running.stop();
+}
+
 #[test]
 fn serves_where_no_directory_can_be_written() {
     let places = ["/dev/null".into(), "/nowhere".into()];
     let (rendezvous, listener) = Rendezvous::listen_in(places).unwrap();
     assert_eq!(rendezvous.directory(), None);
-    let config = config();
-    let workers = Workers::start(listener, &config, |request| {
-        Response::text(200, request.cookies().into_owned())
-    })
-    .unwrap();
-    let running = Running::start(config, rendezvous, Arc::clone(&workers.pulse));
+    let running = Running::start(config(), (rendezvous, listener), echo);
     for turn in 0..100 {
         let name = format!("visitor-{turn}");
         assert_eq!(running.get("/", &name), (200, name));
     }
     running.stop();
-    drop(workers);
 }

@@ -1,11 +1,12 @@
 //! One visitor's connection, driven with arbitrary bytes in arbitrary pieces. For the fuzzer and
 //! for tests; no API.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::answers::Answer;
 use super::client::{Client, Moment, Want};
-use super::lane::Answer;
 use super::limits::Limits;
 
 /// What a connection did.
@@ -109,7 +110,8 @@ impl Connection {
         let bytes = request.into_bytes(format_args!("Waxseal-Lane: 1 ::1"));
         check(&bytes, head_only);
         self.deeds.push(Deed::Passed(bytes));
-        self.client.answer(moment, Answer::of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", "ok"));
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n".to_vec();
+        self.client.answer(moment, Answer { head, body: Cow::Borrowed(b"ok") });
     }
 }
 

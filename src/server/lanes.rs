@@ -123,9 +123,9 @@ impl Lanes {
         let socket = UnixStream::connect_addr(&self.address)?;
         let entry = Entry { lane: Lane::new(socket), due: Some(due), counted: Holding::default() };
         let key = self.entries.insert(entry);
-        let probe =
-            format!("GET / HTTP/1.1\r\nHost: lane\r\n{OWN_FIELD}: {number} {PROBE}\r\n\r\n");
-        let question = Question { number, head_only: false, visitor: None };
+        let own = format!("{OWN_FIELD}: {} {number} {PROBE}", key.number());
+        let probe = format!("GET / HTTP/1.1\r\nHost: lane\r\n{own}\r\n\r\n");
+        let question = Question { number, visitor: None };
         let asked = match self.entries.get_mut(key) {
             Some(Entry { lane, .. }) => registry
                 .register(&mut lane.socket, Lanes::token(key), Interest::READABLE)

@@ -13,9 +13,9 @@
 //!
 //!  ───────►  ┌─────────────────────────────────────┐   lane   ┌────────┐  ┌──────────────┐
 //!  ───────►  │ client: head ─ body ─ whole? valid? │ ───────► │ parses │─►│ accept loop  │
-//!  ───────►  │            (head, chunked)          │ ◄───┐    └────────┘  │  pool.execute│
-//!     ⋮      │ queue ─ free lane? ─ number ────────│     │                │   handler    │
-//!  ◄───────  │ answer ◄─ same number? one answer? ─│     └────────────────│   into_writer│
+//!  ───────►  │            (head, chunked)          │          └────────┘  │  pool.execute│
+//!     ⋮      │ queue ─ free lane? ─ number ────────│                      │   handler    │
+//!  ◄───────  │ answer ◄─ same lane? same number? ──│ ◄── whole answers ── │   hand_over  │
 //!            └─────────────────────────────────────┘                      └──────────────┘
 //!  10,000     deadlines · admission · memory           a few lanes           a few threads
 //! ```
@@ -27,6 +27,7 @@
 //! | `client/reading.rs`, `gathering.rs`, `output.rs` | its request on the way in, its answer on the way out |
 //! | `head.rs`, `target.rs`, `chunked.rs` | what a valid request is |
 //! | `lane.rs`, `lanes.rs` | one lane; all of them, and how one is replaced |
+//! | `answers.rs` | what workers hand to the front: whole answers |
 //! | `workers.rs`, `rendezvous.rs` | tiny_http, the accept loop and the pool; the socket between |
 //! | `admission.rs`, `deadlines.rs`, `limits.rs`, `budget.rs` | who comes in, how long, how much |
 //! | `slots.rs` | keys that are never mistaken for older ones |
@@ -48,6 +49,7 @@
 //! ```
 
 mod admission;
+mod answers;
 mod budget;
 mod chunked;
 mod client;
@@ -161,6 +163,8 @@ where
     let signals = Signals::catch().map_err(start)?;
     let (rendezvous, listener) = Rendezvous::listen().map_err(start)?;
     panics::install(rendezvous.directory());
-    let workers = Workers::start(listener, &config, handler)?;
-    Front::new(config, signals, rendezvous, Arc::clone(&workers.pulse))?.run()
+    let (poll, answers) = front::waiting(&config.limits).map_err(start)?;
+    let workers = Workers::start(listener, &config, Arc::clone(&answers), handler)?;
+    let pulse = Arc::clone(&workers.pulse);
+    Front::new(config, (poll, answers), signals, rendezvous, pulse)?.run()
 }

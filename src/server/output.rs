@@ -1,25 +1,30 @@
 //! What is to be written to a visitor.
 
-/// An answer on its way out. A large body stays in the buffer that it came in.
+use std::borrow::Cow;
+
+/// An answer on its way out. A large body stays where it came from.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     first: Vec<u8>,
-    second: Vec<u8>,
+    second: Cow<'static, [u8]>,
     /// How far each has gone.
     first_at: usize,
     second_at: usize,
 }
 
 impl Output {
-    /// Appends a copy of these parts.
-    pub(super) fn append(&mut self, parts: &[&[u8]]) {
-        self.first.reserve_exact(parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| self.first.extend_from_slice(part));
+    /// Appends what `buffer` holds.
+    pub(super) fn append(&mut self, buffer: Vec<u8>) {
+        if self.first.is_empty() {
+            self.first = buffer;
+        } else {
+            self.first.extend_from_slice(&buffer);
+        }
     }
 
-    /// What `buffer` holds from `begin` on follows all that was appended.
-    pub(super) fn hand_over(&mut self, buffer: Vec<u8>, begin: usize) {
-        (self.second, self.second_at) = (buffer, begin);
+    /// This body follows all that was appended.
+    pub(super) fn follow(&mut self, body: Cow<'static, [u8]>) {
+        self.second = body;
     }
 
     /// What is to be written now; empty where nothing is left.
@@ -51,7 +56,11 @@ impl Output {
 
     /// Bytes held.
     pub(super) fn memory(&self) -> usize {
-        self.first.capacity() + self.second.capacity()
+        let second = match &self.second {
+            Cow::Owned(buffer) => buffer.capacity(),
+            Cow::Borrowed(_) => 0,
+        };
+        self.first.capacity() + second
     }
 }
 
@@ -62,8 +71,9 @@ mod tests {
     #[test]
     fn everything_goes_in_order_and_then_nothing_is_held() {
         let mut output = Output::default();
-        output.append(&[b"ab", b"c"]);
-        output.hand_over(b"--defg".to_vec(), 2);
+        output.append(b"ab".to_vec());
+        output.append(b"c".to_vec());
+        output.follow(Cow::Owned(b"defg".to_vec()));
         assert_eq!((output.len(), output.next()), (7, &b"abc"[..]));
         assert!(!output.wrote(2) && output.next() == b"c");
         assert!(!output.wrote(1) && output.next() == b"defg");

@@ -1,12 +1,13 @@
 //! What the front does with lanes: passes requests on, brings answers back, replaces what breaks.
 
-use std::io::ErrorKind;
+use std::mem;
 use std::time::Duration;
 
 use log::{error, warn};
 use mio::Interest;
 use mio::event::Event;
 
+use super::answers::Handed;
 use super::budget::Holding;
 use super::client::Want;
 use super::deadlines::{Class, Deadline};
@@ -31,12 +32,12 @@ impl Front {
         let moment = Front::moment(self.now, &self.limits, self.draining);
         let Some(visitor) = self.visitors.get_mut(key) else { return false };
         let Some(request) = visitor.client.take_request(moment) else { return false };
-        let address = visitor.address;
+        let Some(lane) = self.lanes.take_free() else { return false };
         self.number += 1;
-        let number = self.number;
-        let question = Question { number, head_only: request.head_only, visitor: Some(key) };
-        let bytes = request.into_bytes(format_args!("{OWN_FIELD}: {number} {address}"));
-        self.ask(question, bytes);
+        let (number, address) = (self.number, visitor.address);
+        let own = format_args!("{OWN_FIELD}: {} {number} {address}", lane.number());
+        let bytes = request.into_bytes(own);
+        self.ask(lane, Question { number, visitor: Some(key) }, bytes);
         true
     }
 
@@ -98,8 +99,7 @@ impl Front {
         Some(newest.unwrap_or(oldest).2)
     }
 
-    fn ask(&mut self, question: Question, bytes: Vec<u8>) {
-        let Some(key) = self.lanes.take_free() else { return };
+    fn ask(&mut self, key: Key, question: Question, bytes: Vec<u8>) {
         let Some(entry) = self.lanes.get_mut(key) else { return };
         let due = self.now + self.limits.lane_time;
         entry.due = Some(due);
@@ -141,61 +141,43 @@ impl Front {
         }
     }
 
-    /// A lane has something to read, or room to write.
+    /// A lane has room to write, or something to read, which it never should.
     pub(super) fn lane_ready(&mut self, key: Key, event: &Event) {
-        if event.is_writable()
-            && let Some(entry) = self.lanes.get_mut(key)
-            && entry.lane.send().is_err()
-        {
-            return self.retire(key, Broken("it cannot be written to"), refusal::BROKEN_LANE);
+        if event.is_writable() {
+            self.send_question(key);
         }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
-            while self.read_lane(key, event.is_read_closed()) {}
+        if let Some(entry) = self.lanes.get_mut(key)
+            && let Some(broken) = entry.lane.listen()
+        {
+            self.retire(key, broken, refusal::BROKEN_LANE);
         }
     }
 
-    /// Reads a lane once; true where there may be more. Of an end that is known already (`ending`)
-    /// no other event will tell.
-    fn read_lane(&mut self, key: Key, ending: bool) -> bool {
-        let Some(entry) = self.lanes.get_mut(key) else { return false };
-        let n = match entry.lane.read(&mut self.scratch) {
-            Ok(0) => {
-                self.retire(key, Broken("it was closed"), refusal::BROKEN_LANE);
-                return false;
-            }
-            Ok(n) => n,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-            Err(error) if error.kind() == ErrorKind::Interrupted => return true,
-            Err(_) => {
-                self.retire(key, Broken("it cannot be read"), refusal::BROKEN_LANE);
-                return false;
-            }
+    /// Workers have handed answers over.
+    pub(super) fn take_answers(&mut self) {
+        let mut handed = mem::take(&mut self.handed);
+        self.answers.take(&mut handed);
+        handed.drain(..).for_each(|handed| self.deliver(handed));
+        self.handed = handed;
+    }
+
+    fn deliver(&mut self, Handed { lane, number, answer }: Handed) {
+        // Late: the lane has been retired, and whoever asked has another answer.
+        let Some(entry) = self.lanes.get_mut(lane) else { return };
+        let Some(question) = entry.lane.answered(number) else {
+            let broken = Broken("an answer with another number");
+            return self.retire(lane, broken, refusal::BROKEN_LANE);
         };
         let moment = Front::moment(self.now, &self.limits, self.draining);
-        let visitors = &mut self.visitors;
-        let mut answered = None;
-        let received =
-            entry.lane.receive(&self.scratch[..n], self.limits.answer, |question, answer| {
-                answered = question.visitor;
-                // A visitor who has left: the answer is dropped here.
-                if let Some(visitor) = question.visitor.and_then(|key| visitors.get_mut(key)) {
-                    visitor.client.answer(moment, answer);
-                }
-            });
-        match received {
-            Ok(true) => self.lane_answered(key, answered),
-            Ok(false) => self.count_lane(key),
-            Err(broken) => {
-                self.retire(key, broken, refusal::BROKEN_LANE);
-                return false;
-            }
+        // A visitor who has left: the answer is dropped here.
+        if let Some(visitor) = question.visitor.and_then(|key| self.visitors.get_mut(key)) {
+            visitor.client.answer(moment, answer);
         }
-        n == self.scratch.len() || ending
+        self.lane_answered(lane, question.visitor);
     }
 
-    /// A lane has given its answer: who is next in the queue has it, before anything is written.
+    /// A lane's question is answered: who is next in the queue has it, before anything is written.
     fn lane_answered(&mut self, key: Key, visitor: Option<Key>) {
-        self.count_lane(key);
         if let Some(entry) = self.lanes.get_mut(key)
             && let Some(due) = entry.due.take()
         {
@@ -270,7 +252,7 @@ impl Front {
     fn count_lane(&mut self, key: Key) {
         if let Some(entry) = self.lanes.get_mut(key) {
             let held = Holding { class: Some(Class::Lane), bytes: entry.lane.memory() };
-            self.budget.recount(std::mem::replace(&mut entry.counted, held), held);
+            self.budget.recount(mem::replace(&mut entry.counted, held), held);
             self.relieve();
         }
     }

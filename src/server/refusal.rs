@@ -1,6 +1,9 @@
 //! Answers that the front door gives itself.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
+
+use super::answers::Answer;
 
 /// Why a request is not passed on, or not answered by a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +43,8 @@ impl Refusal {
         }
     }
 
-    /// The head of the answer, without the empty line at its end, and the body.
-    pub(super) fn render(self) -> (String, String) {
+    /// The answer.
+    pub(super) fn render(self, head_only: bool) -> Answer {
         let (status, reason) = (self.status, self.reason());
         let body = format!("{status} {reason}: {}\n", self.why);
         let date = httpdate::fmt_http_date(SystemTime::now());
@@ -51,6 +54,7 @@ impl Refusal {
              X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n{retry}Content-Length: {}\r\n",
             body.len()
         );
-        (head, body)
+        let body = if head_only { String::new() } else { body };
+        Answer { head: head.into_bytes(), body: Cow::Owned(body.into_bytes()) }
     }
 }

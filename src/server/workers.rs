@@ -1,7 +1,7 @@
 //! tiny_http behind the lanes: the accept loop, the fixed pool, and how a worker answers.
 
-use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr};
+use std::io;
+use std::net::IpAddr;
 use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +11,9 @@ use std::thread;
 use log::{debug, error};
 use threadpool::ThreadPool;
 
+use super::answers::{Answer, Answers, Handed};
 use super::lane::{OWN_FIELD, PROBE};
+use super::slots::Key;
 use super::{Config, ServeError, panics};
 use crate::http::{Error, Request, Response, TrustedProxies};
 
@@ -46,6 +48,7 @@ impl Workers {
     pub(super) fn start<H>(
         listener: UnixListener,
         config: &Config,
+        answers: Arc<Answers>,
         handler: H,
     ) -> Result<Workers, ServeError>
     where
@@ -54,6 +57,7 @@ impl Workers {
         let pulse = Arc::new(Pulse::default());
         let task = Task {
             handler,
+            answers,
             pulse: Arc::clone(&pulse),
             proxies: config.trusted_proxies,
             limit: config.limits.answer,
@@ -130,6 +134,7 @@ impl Drop for Workers {
 /// What a worker does with each request, and what all of them share.
 struct Task<H> {
     handler: H,
+    answers: Arc<Answers>,
     pulse: Arc<Pulse>,
     proxies: TrustedProxies,
     /// Of an answer, in bytes.
@@ -142,33 +147,32 @@ where
 {
     fn answer(&self, mut request: tiny_http::Request) {
         self.pulse.busy.fetch_add(1, Ordering::Relaxed);
-        let answer = self.render(&mut request);
-        // Nothing may come between these: the writer neither flushes when it is dropped, nor lets
-        // the lane's next answer begin before. Where it fails, the front has closed the lane.
-        let mut writer = request.into_writer();
-        let _ = writer.write_all(&answer).and_then(|()| writer.flush());
-        drop(writer);
+        if let Some((lane, number, peer)) = own_field(&request) {
+            let answer = self.render(&mut request, peer);
+            // What the handler left of the body may still be on its way: a question that is not
+            // sent whole cannot be answered. Where reading fails, the front has closed the lane.
+            let _ = io::copy(request.as_reader(), &mut io::sink());
+            self.answers.hand_over(Handed { lane, number, answer });
+            // To tiny_http this is an answer: a writer that writes nothing. Of a request that is
+            // merely dropped, as one without our field is, it makes a 500, which ends the lane.
+            drop(request.into_writer());
+        }
         self.pulse.busy.fetch_sub(1, Ordering::Relaxed);
         self.pulse.finished.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The answer, begun by the number that the front gave the request.
-    fn render(&self, inner: &mut tiny_http::Request) -> Vec<u8> {
-        let (number, peer) = own_field(inner);
-        let mut answer = format!("{number}\r\n").into_bytes();
-        let Some(peer) = peer else {
-            answer.extend_from_slice(b"HTTP/1.1 204 No Content\r\n\r\n");
-            return answer;
-        };
+    fn render(&self, inner: &mut tiny_http::Request, peer: Option<IpAddr>) -> Answer {
         let method = inner.method().clone();
-        let response = self.respond(inner, peer);
-        let begin = answer.len();
-        response.render(&method, &mut answer);
-        let size = answer.len() - begin;
+        let response = peer.map_or_else(|| Response::empty(204), |peer| self.respond(inner, peer));
+        if has_no_clear_end(&response) {
+            error!(status = response.status(); "an answer's status or headers hide its end");
+            return Answer::render(internal_error(), &method);
+        }
+        let answer = Answer::render(response, &method);
+        let size = answer.len();
         if size > self.limit {
             error!(size, limit = self.limit; "an answer is too large to send");
-            answer.truncate(begin);
-            internal_error().render(&method, &mut answer);
+            return Answer::render(internal_error(), &method);
         }
         answer
     }
@@ -186,24 +190,30 @@ where
     }
 }
 
+/// Where an answer ends, a visitor knows by a final status and by the one length that was rendered:
+/// what says otherwise would make the next answer on the connection look like part of this one.
+fn has_no_clear_end(response: &Response) -> bool {
+    let framing = ["Content-Length", "Transfer-Encoding"];
+    !(200..600).contains(&response.status())
+        || framing.iter().any(|name| response.header(name).is_some())
+}
+
 fn internal_error() -> Response {
     Response::from(Error::Internal)
         .with_header("Cache-Control", "no-store")
         .with_header("X-Content-Type-Options", "nosniff")
 }
 
-/// The number that the front gave a request, and whose it is: `None` for a probe.
-///
-/// Behind the Unix socket the peer is who the front says; a TCP connection speaks for itself.
-fn own_field(request: &tiny_http::Request) -> (u64, Option<IpAddr>) {
-    let field = request.headers().iter().find(|header| header.field.equiv(OWN_FIELD));
-    let (number, said) =
-        field.and_then(|header| header.value.as_str().split_once(' ')).unwrap_or_default();
-    let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    let peer = match request.remote_addr() {
-        Some(address) => Some(address.ip()),
-        None if said == PROBE => None,
-        None => Some(said.parse().unwrap_or(nobody)),
+/// The lane that a request came over, the number that the front gave it, and whose it is: nobody's
+/// where it is a probe.
+fn own_field(request: &tiny_http::Request) -> Option<(Key, u64, Option<IpAddr>)> {
+    let field = request.headers().iter().find(|header| header.field.equiv(OWN_FIELD))?;
+    let mut words = field.value.as_str().split(' ');
+    let lane = Key::from_number(words.next()?.parse().ok()?);
+    let number = words.next()?.parse().ok()?;
+    let peer = match words.next()? {
+        PROBE => None,
+        address => Some(address.parse().ok()?),
     };
-    (number.parse().unwrap_or_default(), peer)
+    Some((lane, number, peer))
 }

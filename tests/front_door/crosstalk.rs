@@ -1,9 +1,9 @@
 //! No visitor may ever get another's answer.
 //!
 //! Thousands of visitors, interleaved, each with a name of its own in a cookie; some leave at every
-//! stage of a request, some are answered too late, some handlers panic. (A lane that
-//! echoes another number, or says a byte too much: `src/server/front_tests.rs`; keys that are not
-//! used again: `src/server/slots.rs`.)
+//! stage of a request, some are answered too late, some handlers panic. (An answer with another
+//! number, or for another lane, and a lane that says a byte: `src/server/front_tests.rs`; keys that
+//! are not used again: `src/server/slots.rs`.)
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

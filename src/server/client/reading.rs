@@ -68,7 +68,7 @@ impl Client {
             return self.enter(moment, State::Ready(gathering));
         }
         if expects_continue {
-            self.output.append(&[b"HTTP/1.1 100 Continue\r\n\r\n"]);
+            self.output.append(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
         }
         self.enter(moment, State::Body(gathering));
         self.receive_body(moment, rest);

@@ -1,7 +1,7 @@
-//! Everything that is due some time, in one ordered structure.
+//! Everything that is due some time, in the order in which it is due.
 //!
-//! It is ordered by class first, so that it also knows who has been doing what for the longest:
-//! the idle connection that goes for a newcomer, the slowest reader that goes when memory is short.
+//! Each class has an order of its own, which also tells who has been doing what for the longest: the
+//! idle connection that goes for a newcomer, the slowest reader that goes when memory is short.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -58,38 +58,28 @@ impl Class {
 pub(super) type Deadline = (Class, Instant, Key);
 
 /// See the module's documentation.
+#[derive(Default)]
 pub(super) struct Deadlines {
-    set: BTreeSet<Deadline>,
-    /// No deadline is before this.
-    beginning: Instant,
+    by_class: [BTreeSet<(Instant, Key)>; CLASSES.len()],
 }
 
 impl Deadlines {
-    pub(super) fn new(now: Instant) -> Self {
-        Deadlines { set: BTreeSet::new(), beginning: now }
+    pub(super) fn insert(&mut self, (class, instant, key): Deadline) {
+        self.by_class[class as usize].insert((instant, key));
     }
 
-    pub(super) fn insert(&mut self, deadline: Deadline) {
-        self.set.insert(deadline);
-    }
-
-    pub(super) fn remove(&mut self, deadline: &Deadline) {
-        self.set.remove(deadline);
+    pub(super) fn remove(&mut self, &(class, instant, key): &Deadline) {
+        self.by_class[class as usize].remove(&(instant, key));
     }
 
     /// The one of this class that is due first.
     pub(super) fn first(&self, class: Class) -> Option<Deadline> {
-        let first = self.set.range((class, self.beginning, Key::LEAST)..).next().copied();
-        first.filter(|deadline| deadline.0 == class)
+        self.by_class[class as usize].first().map(|&(instant, key)| (class, instant, key))
     }
 
     /// The one of this class that is due last.
     pub(super) fn last(&self, class: Class) -> Option<Deadline> {
-        let last = match CLASSES.get(class as usize + 1) {
-            Some(next) => self.set.range(..(*next, self.beginning, Key::LEAST)).next_back(),
-            None => self.set.last(),
-        };
-        last.copied().filter(|deadline| deadline.0 == class)
+        self.by_class[class as usize].last().map(|&(instant, key)| (class, instant, key))
     }
 
     /// When something is due next.
@@ -100,7 +90,7 @@ impl Deadlines {
     /// Takes out something that is due.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<Deadline> {
         let due = CLASSES.iter().filter_map(|class| self.first(*class)).find(|due| due.1 <= now)?;
-        self.set.remove(&due);
+        self.remove(&due);
         Some(due)
     }
 }
@@ -114,7 +104,7 @@ mod tests {
     #[test]
     fn ordered_by_class_and_time() {
         let (now, mut slots) = (Instant::now(), Slots::new());
-        let mut deadlines = Deadlines::new(now);
+        let mut deadlines = Deadlines::default();
         let due = |s: u64| now + Duration::from_secs(s);
         let mut add = |class, s| {
             let deadline = (class, due(s), slots.insert(()));

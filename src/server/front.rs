@@ -131,7 +131,7 @@ impl Front {
             poll,
             now,
             scratch: vec![0; SCRATCH],
-            deadlines: Deadlines::new(now),
+            deadlines: Deadlines::default(),
             budget: Budget::new(config.limits.memory),
             giving_back: false,
             listener: Some(listener),

@@ -14,9 +14,6 @@ pub(super) struct Key {
 const _: () = assert!(usize::BITS >= 64, "the front door needs 64-bit tokens");
 
 impl Key {
-    /// No key is before this one.
-    pub(super) const LEAST: Key = Key { place: 0, generation: 0 };
-
     /// A key of no slot: a name for something there is one of.
     pub(super) const fn name(number: u32) -> Key {
         Key { place: number, generation: 0 }

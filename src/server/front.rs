@@ -287,6 +287,7 @@ impl Front {
 
     fn begin_drain(&mut self) {
         info!(connections = self.visitors.len(); "draining");
+        self.deadlines.insert((Class::Own, self.now + self.limits.drain_time, DRAINED));
         // Those who are connected already may have sent their request.
         self.newcomers = true;
         for _ in 0..BACKLOG / NEWCOMERS_AT_ONCE + 1 {
@@ -296,7 +297,6 @@ impl Front {
         self.listener = None;
         self.rendezvous = None;
         self.signals.arm();
-        self.deadlines.insert((Class::Own, self.now + self.limits.drain_time, DRAINED));
         for key in self.visitors.keys() {
             self.say_goodbye(key);
         }

@@ -7,7 +7,8 @@ use std::time::Duration;
 /// A constant, because it is the size of an array on the front's stack.
 pub(super) const MAX_HEADERS: usize = 100;
 
-/// The limits of the front door. [`Limits::default`] is what the documentation promises.
+/// The limits of the front door. [`Limits::default`] is what the documentation promises. A time above
+/// a year counts as a year.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
@@ -71,7 +72,31 @@ impl Default for Limits {
     }
 }
 
+/// No deadline lies further off: beyond it a clock could not tell it.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 impl Limits {
+    /// The same with nothing that no connection could keep: a time counts as a year at most, and a
+    /// byte at least is read of whatever is read at all.
+    pub(super) fn within_reason(mut self) -> Limits {
+        for time in [
+            &mut self.head_time,
+            &mut self.body_time,
+            &mut self.idle_time,
+            &mut self.answer_time,
+            &mut self.linger_time,
+            &mut self.lane_time,
+            &mut self.probe_time,
+            &mut self.stuck_time,
+            &mut self.drain_time,
+        ] {
+            *time = LONGEST.min(*time);
+        }
+        self.head = self.head.max(1);
+        self.linger_bytes = self.linger_bytes.max(1);
+        self
+    }
+
     /// How long a visitor may take over an answer of this size.
     pub(super) fn time_for_answer(&self, size: usize) -> Duration {
         self.answer_time + Duration::from_secs_f64(size as f64 / self.answer_rate.max(1) as f64)

@@ -155,10 +155,11 @@ impl std::error::Error for ServeError {}
 /// with exit code 70, as does a server without a lane or with all workers stuck for a minute; a
 /// panic of the handler costs one 500. While it runs, threads without a name are taken for
 /// tiny_http's: name your own.
-pub fn serve<H>(config: Config, handler: H) -> Result<(), ServeError>
+pub fn serve<H>(mut config: Config, handler: H) -> Result<(), ServeError>
 where
     H: Fn(&mut Request<'_>) -> Response + Send + Sync + 'static,
 {
+    config.limits = config.limits.within_reason();
     let start = |error: io::Error| ServeError::Start(error.to_string());
     let signals = Signals::catch().map_err(start)?;
     let (rendezvous, listener) = Rendezvous::listen().map_err(start)?;

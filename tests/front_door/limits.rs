@@ -380,3 +380,17 @@ fn a_handler_that_panics() {
     assert_eq!(server.threads(), threads);
     assert!(!server.log().contains("a lane is closed"));
 }
+
+/// Times that no clock can tell count as long ones, and nothing overflows.
+#[test]
+fn times_without_end() {
+    let times = ["head", "body", "idle", "answer", "lane", "stuck", "drain"];
+    let settings = times.map(|time| format!("{time}_ms={}", u64::MAX));
+    let server = Server::example(&settings.each_ref().map(String::as_str));
+    server.assert_serves();
+    let mut stream = server.connect();
+    stream.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nh").unwrap();
+    thread::sleep(Duration::from_millis(50));
+    stream.write_all(b"i").unwrap();
+    assert_eq!(read_answer(&mut stream).unwrap().status, 200);
+}

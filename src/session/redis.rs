@@ -26,8 +26,9 @@ const LARGEST: usize = 512 << 20;
 /// Later than any expiry, and what the score of a sorted set still tells from its neighbours.
 const LATEST: u64 = (1 << 53) - 1;
 
-/// A [`Store`] in Redis, 6 or later: one hash for each session, under `waxseal:session:` and its
-/// [`Key`], and for each user a sorted set of keys, under `waxseal:user:` and the user's name.
+/// A [`Store`] in Redis, tested with its version 7.0: one hash for each session, under
+/// `waxseal:session:` and its [`Key`], and for each user a sorted set of keys, under `waxseal:user:`
+/// and the user's name.
 ///
 /// The server expires the records. A session is loaded and committed in one round trip each;
 /// connections are kept from one to the next.

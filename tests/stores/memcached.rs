@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -245,14 +245,15 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     assert!(store.find(&key).unwrap().is_some());
 }
 
+/// One that says what it is told, say.
 #[test]
 fn a_server_that_is_no_memcached_is_an_error() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let mut echo = stream.try_clone().unwrap();
+            thread::spawn(move || io::copy(&mut stream, &mut echo));
         }
     });
     let store = MemcachedStore::open(&format!("memcached://127.0.0.1:{port}")).unwrap();

@@ -4,6 +4,7 @@ mod session {
     mod cookies;
     mod counts;
     mod lifetimes;
+    mod listing;
     mod loading;
     mod places;
     mod properties;

@@ -61,7 +61,7 @@ const EPOCH: Duration = Duration::from_secs(946_684_800);
 /// The last time that we send, in microseconds: in the year 287,000.
 const LATEST: i64 = 9_000_000_000_000_000_000;
 
-/// A [`Store`] in PostgreSQL 10 or later.
+/// A [`Store`] in PostgreSQL 10 or later, over libpq 12 or later.
 ///
 /// One row is one session, in one table, which the first connection creates where it is missing
 /// ([`PostgresStore::SCHEMA`]). To load a session is one statement and one round trip, to save it is
@@ -70,8 +70,8 @@ const LATEST: i64 = 9_000_000_000_000_000_000;
 /// Expired sessions are deleted every five minutes, by one process at a time, in a thread that ends
 /// when the store is dropped. Until then nobody sees them.
 ///
-/// No call takes longer than two seconds, though libpq may: put a [`Breaker`](super::Breaker) around
-/// it, so that an outage does not hold up all who ask.
+/// Where the server does not answer, a call fails within two seconds, though libpq would wait. Put a
+/// [`Breaker`](super::Breaker) around it, so that an outage does not hold up all who ask.
 ///
 /// ```no_run
 /// use waxseal::seal::Keyring;
@@ -109,7 +109,8 @@ impl PostgresStore {
     /// The store at `url`, as libpq writes it: `postgres://user:password@host:port/database`, with
     /// `?sslmode=require` and the like after it. What it does not say, libpq takes from its usual
     /// places, `PGPASSFILE` for one. Nothing is connected yet: a server that is down is an error of
-    /// the calls.
+    /// the calls. Of several hosts, a first one that is silent, rather than refuses, takes all the
+    /// time that there is for a call.
     ///
     /// # Errors
     ///

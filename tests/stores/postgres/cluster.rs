@@ -102,14 +102,21 @@ impl Cluster {
         ));
     }
 
+    fn log(&self) -> String {
+        fs::read_to_string(self.server.directory.join("log")).unwrap()
+    }
+
+    pub fn wait_until_logged(&self, text: &str) {
+        self.server.wait(|_| self.log().contains(text));
+    }
+
     /// The lines that the server logs meanwhile.
     pub fn logged(&self, meanwhile: impl FnOnce()) -> Vec<String> {
-        let log = || fs::read_to_string(self.server.directory.join("log")).unwrap();
-        let before = log().len();
+        let before = self.log().len();
         meanwhile();
         // How long it took is logged after the answer.
         sleep(Duration::from_millis(300));
-        log()[before..].lines().map(str::to_owned).collect()
+        self.log()[before..].lines().map(str::to_owned).collect()
     }
 
     /// A certificate that nobody signed but its own key.

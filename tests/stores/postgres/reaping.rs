@@ -1,6 +1,6 @@
 //! Expired sessions are deleted beside the requests.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,8 @@ use super::{begin, update};
 /// a visitor notices.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// The longest that a load or a commit took until `is_over`.
-fn longest_call(store: &PostgresStore, expired: &[Key], is_over: &AtomicBool) -> Duration {
+/// The longest that a load or a commit took until the sender of `is_over` is gone.
+fn longest_call(store: &PostgresStore, expired: &[Key], is_over: &Receiver<()>) -> Duration {
     let key = begin(store, &[("a", "1")]);
     let mut longest = Duration::ZERO;
     for expired in expired.iter().cycle() {
@@ -24,7 +24,7 @@ fn longest_call(store: &PostgresStore, expired: &[Key], is_over: &AtomicBool) ->
         update(store, &key, "a", Some("2"));
         longest = longest.max(found - began).max(found.elapsed());
         assert_eq!(store.find(expired).unwrap(), None);
-        if is_over.load(Ordering::Relaxed) {
+        if is_over.try_recv() == Err(TryRecvError::Disconnected) {
             break;
         }
     }
@@ -36,7 +36,7 @@ fn of_a_million_sessions_the_expired_go_and_no_request_waits() {
     let cluster = Cluster::start(&[]);
     cluster.sql(PostgresStore::SCHEMA);
     let store = cluster.open();
-    thread::sleep(Duration::from_secs(2)); // its reaper has nothing to do
+    thread::sleep(Duration::from_secs(3)); // its reaper has nothing to do
     cluster.fill(
         1_000_000,
         "'user' || g",
@@ -48,11 +48,12 @@ fn of_a_million_sessions_the_expired_go_and_no_request_waits() {
     let keys: Vec<Key> = cluster.sql(keys).lines().map(|key| key.parse().unwrap()).collect();
 
     let measure = |meanwhile: &dyn Fn()| {
-        let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
-            let calls = scope.spawn(|| longest_call(&store, &keys, &is_over));
+            let (going_on, is_over) = channel();
+            let (store, keys) = (&store, &keys);
+            let calls = scope.spawn(move || longest_call(store, keys, &is_over));
             meanwhile();
-            is_over.store(true, Ordering::Relaxed);
+            drop(going_on);
             calls.join().unwrap()
         })
     };
@@ -91,6 +92,5 @@ fn one_process_at_a_time_reaps() {
         assert_eq!(count(), "5000");
     });
     let _store = cluster.open();
-    thread::sleep(Duration::from_millis(2500));
-    assert_eq!(count(), "0");
+    cluster.server.wait(|_| count() == "0");
 }

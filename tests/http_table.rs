@@ -371,25 +371,25 @@ const FILES: [(&str, &str, &str, &[u8]); 5] = [
     (
         "/public/style.css",
         "text/css; charset=utf-8",
-        "public, max-age=3600",
+        "max-age=3600",
         include_bytes!("../static/style.css"),
     ),
     (
         "/public/icon.svg",
         "image/svg+xml",
-        "public, max-age=3600",
+        "max-age=3600",
         include_bytes!("../static/icon.svg"),
     ),
     (
         "/public/favicon.ico",
         "image/x-icon",
-        "public, max-age=3600",
+        "max-age=3600",
         include_bytes!("../static/favicon.ico"),
     ),
     (
         "/favicon.ico",
         "image/x-icon",
-        "public, max-age=3600",
+        "max-age=3600",
         include_bytes!("../static/favicon.ico"),
     ),
 ];
@@ -419,7 +419,7 @@ fn a_file_that_the_visitor_has_is_not_sent_again() {
     let server = Waxseal::start(&[]);
     let first = get("/public/style.css").sent_to(&server);
     let etag = first.header("ETag").unwrap();
-    let caching = ("Cache-Control", "public, max-age=3600");
+    let caching = ("Cache-Control", "max-age=3600");
     for lines in [
         vec![etag.to_owned()],
         vec![format!("W/{etag}")],

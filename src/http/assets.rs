@@ -13,7 +13,7 @@ use super::{Error, Request, Response};
 
 /// How long a browser may use a file without asking. A page is asked for each time: it is what
 /// names the others.
-const MAX_AGE: &str = "public, max-age=3600";
+const MAX_AGE: &str = "max-age=3600";
 /// Bytes of the content's SHA-256 that make an entity tag.
 const ETAG_BYTES: usize = 16;
 

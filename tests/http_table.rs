@@ -374,24 +374,14 @@ const FILES: [(&str, &str, &str, &[u8]); 5] = [
         "max-age=3600",
         include_bytes!("../static/style.css"),
     ),
-    (
-        "/public/icon.svg",
-        "image/svg+xml",
-        "max-age=3600",
-        include_bytes!("../static/icon.svg"),
-    ),
+    ("/public/icon.svg", "image/svg+xml", "max-age=3600", include_bytes!("../static/icon.svg")),
     (
         "/public/favicon.ico",
         "image/x-icon",
         "max-age=3600",
         include_bytes!("../static/favicon.ico"),
     ),
-    (
-        "/favicon.ico",
-        "image/x-icon",
-        "max-age=3600",
-        include_bytes!("../static/favicon.ico"),
-    ),
+    ("/favicon.ico", "image/x-icon", "max-age=3600", include_bytes!("../static/favicon.ico")),
 ];
 
 #[test]

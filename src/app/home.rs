@@ -1,24 +1,23 @@
 //! `/`: who you are, or the way to sign in.
 
 use waxseal::http::{Error, Method, Request, Response};
-use waxseal::session::Key;
 
 use super::{App, LOGIN_PAGE, page, unavailable};
 
 pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
     let mut session = app.session(request)?;
-    let response = match session.user().map(str::to_owned) {
+    // HEAD shows nobody anything: the messages wait for the GET.
+    let flashes = match request.method() {
+        Method::Get if session.user().is_some() => session.take_flashes(),
+        _ => Vec::new(),
+    };
+    let response = match session.user() {
         Some(username) => {
-            // HEAD shows nobody anything: the messages wait for the GET.
-            let flashes = match request.method() {
-                Method::Head => Vec::new(),
-                _ => session.take_flashes(),
-            };
-            let sessions = app.sessions.of_user(&username).map_err(|error| {
+            let sessions = app.sessions.of_user(username).map_err(|error| {
                 unavailable(request, &error, "the sessions of a user could not be listed")
             })?;
             let sessions = sessions.unwrap_or_default();
-            let home = page::home(&username, &flashes, &sessions, Key::of(session.id()));
+            let home = page::home(username, &flashes, &sessions, session.id());
             Response::html(200, home)
         }
         None => Response::redirect(303, LOGIN_PAGE),

@@ -150,10 +150,11 @@ impl App {
     /// password.
     fn session(&self, request: &Request<'_>) -> Result<Session, Error> {
         let mut session = self.load(&self.sessions, request)?;
-        let Some(username) = session.user().map(str::to_owned) else { return Ok(session) };
-        let fingerprint = self.users.fingerprint(&username);
+        let Some(username) = session.user() else { return Ok(session) };
+        let fingerprint = self.users.fingerprint(username);
         if !fingerprint.is_some_and(|fingerprint| session.confirm(&fingerprint)) {
-            let (address, request_id) = (request.address(), request.id());
+            let (username, address) = (session.user().unwrap_or_default(), request.address());
+            let request_id = request.id();
             info!(username, address:%, request_id; "session ended: no such user, or another password");
             session.destroy();
         }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use html_escape::encode_safe;
 use humantime::format_rfc3339_seconds;
 use waxseal::http::{Error, Response};
+use waxseal::seal::Id;
 use waxseal::session::{Key, UserSession};
 
 use super::{LOGIN_FILE, Static, users};
@@ -41,15 +42,15 @@ fn frame(title: &str, main: impl Display) -> String {
     )
 }
 
-/// The home page of somebody who is signed in, with these sessions, as far as they are known, of which
-/// this is the one with the key `own`.
+/// The home page of somebody who is signed in, with their sessions, as far as they are known, of
+/// which `own` is the id of this one.
 pub(super) fn home(
     username: &str,
     flashes: &[String],
     sessions: &[UserSession],
-    own: Key,
+    own: Id,
 ) -> String {
-    let main = format!(
+    let main = format_args!(
         r#"<h1>Hello {}</h1>
 {}<form method="post" action="/logout">
 <button class="quiet" type="submit">Logout</button>
@@ -66,10 +67,11 @@ pub(super) fn home(
 }
 
 /// Each session with a button that ends it; but for this one, which has its own above.
-fn session_list(sessions: &[UserSession], own: Key) -> String {
+fn session_list(sessions: &[UserSession], own: Id) -> String {
     if sessions.is_empty() {
         return String::new();
     }
+    let own = Key::of(own);
     let items = sessions.iter().fold(String::new(), |mut items, session| {
         let (begun, seen) = (time(session.begun), time(session.last_seen));
         let end = match session.key == own {
@@ -173,14 +175,14 @@ pub(super) fn error(error: &Error) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use waxseal::seal::{Id, Keyring};
+    use waxseal::seal::Keyring;
     use waxseal::session::{MemoryStore, Scheme, Sessions};
 
     use super::*;
 
     fn home_of(username: &str, flashes: &[&str]) -> String {
         let flashes: Vec<String> = flashes.iter().map(|&flash| flash.to_owned()).collect();
-        home(username, &flashes, &[], Key::of(Id([0; 16])))
+        home(username, &flashes, &[], Id([0; 16]))
     }
 
     #[test]
@@ -210,14 +212,16 @@ mod tests {
             Keyring::new(b"authentication", b"0123456789abcdef").unwrap(),
             MemoryStore::default(),
         );
-        for _ in 0..3 {
+        let begun = [(); 3].map(|()| {
             let mut session = sessions.load("", Scheme::Http).unwrap();
             session.sign_in(&sessions.fingerprint("foo", b"hash"));
             sessions.save(&mut session).unwrap();
-        }
+            session.id()
+        });
         let all = sessions.of_user("foo").unwrap().unwrap();
-        let page = home("foo", &[], &all, all[1].key);
-        for (session, is_own) in all.iter().zip([false, true, false]) {
+        let page = home("foo", &[], &all, begun[1]);
+        for session in &all {
+            let is_own = session.key == Key::of(begun[1]);
             assert_eq!(page.contains(&format!("value=\"{}\"", session.key)), !is_own);
         }
         assert_eq!(page.matches("<strong>This one</strong>").count(), 1);

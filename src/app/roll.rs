@@ -45,28 +45,22 @@ impl Roll {
         Ok(())
     }
 
-    /// The stored hash of the user called `name`.
-    pub fn get(&self, name: &str) -> Option<&PasswordHash> {
-        self.by_name.get(name).map(|&index| &self.hashes[index])
+    /// Each user's name and stored hash.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &PasswordHash)> {
+        self.by_name.iter().map(|(name, &index)| (name.as_str(), &self.hashes[index]))
     }
 
-    /// The stored hash of the user called `name`, if `password` is right.
+    /// Whether `password` is right for the user called `name`.
     ///
     /// For a name that is unknown somebody's hash is verified all the same, always the same one's
     /// (`decoy` says whose), so that unknown names take the times that known ones do, even where
     /// hashes differ in their cost.
-    pub fn verify(
-        &self,
-        name: &str,
-        password: &str,
-        decoy: u64,
-        memory: &mut Memory,
-    ) -> Option<&PasswordHash> {
-        let known = self.get(name);
+    pub fn verify(&self, name: &str, password: &str, decoy: u64, memory: &mut Memory) -> bool {
+        let known = self.by_name.get(name).map(|&index| &self.hashes[index]);
         // Below the length of a list in memory.
         let decoy = &self.hashes[(decoy % self.hashes.len() as u64) as usize];
         let fits = known.unwrap_or(decoy).fits(password, memory);
-        known.filter(|_| fits)
+        fits && known.is_some()
     }
 
     /// How many users there are.
@@ -174,12 +168,12 @@ mod tests {
             let roll = parse(&text).unwrap();
             assert_eq!(roll.len(), 2);
             assert!(
-                roll.verify("alice", "a", 0, &mut Memory::new()).is_some()
-                    && roll.verify("bob", "b", 0, &mut Memory::new()).is_some()
+                roll.verify("alice", "a", 0, &mut Memory::new())
+                    && roll.verify("bob", "b", 0, &mut Memory::new())
             );
             assert!(
-                roll.verify("alice", "b", 0, &mut Memory::new()).is_none()
-                    && roll.get("carol").is_none()
+                !roll.verify("alice", "b", 0, &mut Memory::new())
+                    && roll.iter().all(|(name, _)| name != "carol")
             );
         }
     }
@@ -216,9 +210,9 @@ mod tests {
     fn an_unknown_name_signs_nobody_in_whoevers_hash_is_verified() {
         let roll = parse(&format!("alice:{} bob:{}", hash("a"), hash("b"))).unwrap();
         for decoy in 0..4 {
-            assert!(roll.verify("carol", "a", decoy, &mut Memory::new()).is_none());
-            assert!(roll.verify("carol", "b", decoy, &mut Memory::new()).is_none());
-            assert!(roll.verify("", "", decoy, &mut Memory::new()).is_none());
+            assert!(!roll.verify("carol", "a", decoy, &mut Memory::new()));
+            assert!(!roll.verify("carol", "b", decoy, &mut Memory::new()));
+            assert!(!roll.verify("", "", decoy, &mut Memory::new()));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Who may sign in: the users of a list, or the one pair of the demonstration.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -19,18 +20,34 @@ const DEMO_ENTRY: &str = concat!(
 
 /// Everybody who may sign in.
 pub struct Users {
-    roll: RwLock<Arc<Roll>>,
+    known: RwLock<Arc<Known>>,
     is_demo: bool,
     keyring: Arc<Keyring>,
     /// Chooses whose hash is verified for a name that is unknown.
     decoys: RandomState,
 }
 
+/// A list, with what every request compares its session with.
+struct Known {
+    roll: Roll,
+    fingerprints: HashMap<String, Arc<Fingerprint>>,
+}
+
+impl Known {
+    fn new(roll: Roll, keyring: &Keyring) -> Known {
+        let fingerprint = |(name, hash): (&str, &PasswordHash)| {
+            let fingerprint = keyring.fingerprint(name, hash.as_str().as_bytes());
+            (name.to_owned(), Arc::new(fingerprint))
+        };
+        Known { fingerprints: roll.iter().map(fingerprint).collect(), roll }
+    }
+}
+
 impl Users {
     /// The users of `roll`.
     pub fn new(roll: Roll, keyring: Arc<Keyring>) -> Users {
-        let (roll, decoys) = (RwLock::new(Arc::new(roll)), RandomState::new());
-        Users { roll, is_demo: false, keyring, decoys }
+        let known = RwLock::new(Arc::new(Known::new(roll, &keyring)));
+        Users { known, is_demo: false, keyring, decoys: RandomState::new() }
     }
 
     /// The demonstration's.
@@ -47,33 +64,35 @@ impl Users {
 
     /// Whether there is a user called `name`.
     pub fn knows(&self, name: &str) -> bool {
-        self.roll().get(name).is_some()
+        self.fingerprint(name).is_some()
     }
 
     /// The fingerprint of the user called `name`, if `password` is right. Takes as long where there
     /// is no such user.
-    pub fn verify(&self, name: &str, password: &str, memory: &mut Memory) -> Option<Fingerprint> {
-        let roll = self.roll();
-        let hash = roll.verify(name, password, self.decoys.hash_one(name), memory)?;
-        Some(self.fingerprint_of(name, hash))
+    pub fn verify(
+        &self,
+        name: &str,
+        password: &str,
+        memory: &mut Memory,
+    ) -> Option<Arc<Fingerprint>> {
+        let known = self.known();
+        let is_right = known.roll.verify(name, password, self.decoys.hash_one(name), memory);
+        known.fingerprints.get(name).filter(|_| is_right).cloned()
     }
 
     /// The fingerprint of the user called `name`, as the stored hash is now.
-    pub fn fingerprint(&self, name: &str) -> Option<Fingerprint> {
-        self.roll().get(name).map(|hash| self.fingerprint_of(name, hash))
+    pub fn fingerprint(&self, name: &str) -> Option<Arc<Fingerprint>> {
+        self.known().fingerprints.get(name).cloned()
     }
 
     /// From now on the users of `roll` may sign in, and no others.
     pub fn replace(&self, roll: Roll) {
-        *self.roll.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roll);
+        let known = Arc::new(Known::new(roll, &self.keyring));
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
-    fn roll(&self) -> Arc<Roll> {
-        Arc::clone(&self.roll.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn fingerprint_of(&self, name: &str, hash: &PasswordHash) -> Fingerprint {
-        self.keyring.fingerprint(name, hash.as_str().as_bytes())
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

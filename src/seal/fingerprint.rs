@@ -90,8 +90,11 @@ impl Fingerprint {
     /// Whether `text` was this fingerprint, under any of the keys: while keys are rotated, processes
     /// with the old order and with the new one serve together.
     pub(crate) fn matches(&self, text: &str) -> Match {
-        let Ok(kept) = BASE64_URL_SAFE_NO_PAD.decode(text) else { return Match::None };
-        let matches = |mark: &[u8; LEN]| bool::from(mark[..].ct_eq(&kept));
+        let mut kept = [0; LEN];
+        if BASE64_URL_SAFE_NO_PAD.decode_slice(text, &mut kept) != Ok(LEN) {
+            return Match::None;
+        }
+        let matches = |mark: &[u8; LEN]| bool::from(mark.ct_eq(&kept));
         match self.marks.iter().position(matches) {
             Some(0) => Match::Current,
             Some(_) => Match::Previous,

@@ -45,9 +45,9 @@ enum State {
     /// Part of a head is in `input`.
     Head,
     /// The head is accepted, the body is being gathered.
-    Body(Box<Gathering>),
+    Body(Gathering),
     /// A request is whole and valid; the front has not taken it yet.
-    Ready(Box<Gathering>),
+    Ready(Gathering),
     /// The front has it; an answer is awaited.
     Waiting(Asked),
     /// An answer is being written.

@@ -35,13 +35,13 @@ pub(super) fn encode(values: &Values) -> String {
 
 /// The values that were sealed.
 pub(super) fn decode(payload: &[u8]) -> Values {
-    form_urlencoded::parse(payload)
-        .zip(0..)
-        .map(|((name, value), order)| match &*name {
-            FLASH => (flash_name(order), value.into_owned()),
-            _ => (name.into_owned(), value.into_owned()),
-        })
-        .collect()
+    let mut values = Values::new();
+    // One by one: collecting sorts them in a list first, where they are in order already.
+    for ((name, value), order) in form_urlencoded::parse(payload).zip(0..) {
+        let name = if name == FLASH { flash_name(order) } else { name.into_owned() };
+        values.insert(name, value.into_owned());
+    }
+    values
 }
 
 #[cfg(test)]

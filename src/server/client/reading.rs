@@ -62,7 +62,7 @@ impl Client {
         let rest = &bytes[head.length..];
         let expects_continue = head.expects_continue;
         self.empty_lines = 0;
-        let gathering = Box::new(Gathering::new(head));
+        let gathering = Gathering::new(head);
         if gathering.is_whole() {
             self.input.extend_from_slice(rest);
             return self.enter(moment, State::Ready(gathering));

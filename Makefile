@@ -65,7 +65,8 @@ $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
 	npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund
 	touch $@
 
-check: store-packages
+check:
+	@.ci/install pg_config=libpq-dev
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --all-targets -- -D warnings

@@ -2,7 +2,7 @@
 
 use waxseal::http::{Error, Method, Request, Response};
 
-use super::{App, LOGIN_PAGE, page, unavailable};
+use super::{App, LOGIN_PAGE, page};
 
 pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
     let mut session = app.session(request)?;
@@ -13,10 +13,7 @@ pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Err
     };
     let response = match session.user() {
         Some(username) => {
-            let sessions = app.sessions.of_user(username).map_err(|error| {
-                unavailable(request, &error, "the sessions of a user could not be listed")
-            })?;
-            let sessions = sessions.unwrap_or_default();
+            let sessions = app.sessions_of(request, username)?;
             let home = page::home(username, &flashes, &sessions, session.id());
             Response::html(200, home)
         }

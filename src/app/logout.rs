@@ -4,7 +4,7 @@ use log::info;
 use waxseal::http::{Error, Form, FormError, Method, Request, Response};
 use waxseal::session::Key;
 
-use super::{App, FORM_LIMIT, page, unavailable};
+use super::{App, FORM_LIMIT, page};
 
 /// What is to be ended.
 enum What {
@@ -35,10 +35,12 @@ fn end(app: &App, request: &Request<'_>, what: &What) -> Result<Response, Error>
     let username = session.user().map(str::to_owned);
     let done = match (&username, what) {
         (Some(user), What::Everywhere) => app.sessions.revoke_user(user),
-        (Some(user), What::One(key)) => app.sessions.revoke(key, user).map(drop),
+        (Some(user), What::One(key)) if !app.users.is_demo() => {
+            app.sessions.revoke(key, user).map(drop)
+        }
         _ => Ok(()),
     };
-    done.map_err(|error| unavailable(request, &error, "a session could not be ended"))?;
+    done.map_err(|error| app.unavailable(request, &error, "a session could not be ended"))?;
     let is_another = matches!(what, What::One(key) if *key != Key::of(session.id()));
     if !is_another {
         session.destroy();

@@ -17,12 +17,13 @@ mod users_file;
 use std::sync::Arc;
 use std::time::Instant;
 
-use log::{debug, error, info};
+use log::{Level, debug, error, info, log};
 use waxseal::http::{Error, Method, Request, Response, Route, Router, assets, refuse_cross_site};
 use waxseal::seal::Keyring;
 use waxseal::server::SlowWork;
 use waxseal::session::{
     Breaker, SaveError, Scheme, Session, Sessions, Settings, SettingsError, Store, StoreError,
+    UserSession,
 };
 
 use hashing::Hashing;
@@ -169,7 +170,28 @@ impl App {
     fn load(&self, sessions: &Sessions, request: &Request<'_>) -> Result<Session, Error> {
         let scheme = if request.is_https() { Scheme::Https } else { Scheme::Http };
         let loaded = sessions.load(&request.cookies(), scheme);
-        loaded.map_err(|error| unavailable(request, &error, "a session could not be loaded"))
+        loaded.map_err(|error| self.unavailable(request, &error, "a session could not be loaded"))
+    }
+
+    /// The answer where a store did not do its part.
+    fn unavailable(&self, request: &Request<'_>, error: &StoreError, what: &str) -> Error {
+        // Of an outage, the log tells once: each request that it fails would be a line more.
+        let is_known = self.store.as_ref().is_some_and(|store| store.breaker.is_open());
+        let level = if is_known { Level::Debug } else { Level::Error };
+        log!(level, error:%, request_id = request.id(); "{what}");
+        Error::Unavailable
+    }
+
+    /// The user's sessions, as far as they are known. In the demonstration everybody is the same
+    /// user: nobody is shown another's, nor may end it.
+    fn sessions_of(&self, request: &Request<'_>, user: &str) -> Result<Vec<UserSession>, Error> {
+        if self.users.is_demo() {
+            return Ok(Vec::new());
+        }
+        let sessions = self.sessions.of_user(user).map_err(|error| {
+            self.unavailable(request, &error, "the sessions of a user could not be listed")
+        })?;
+        Ok(sessions.unwrap_or_default())
     }
 
     /// `response`, with the cookie that saving `session`, one of `sessions`, makes due.
@@ -183,21 +205,15 @@ impl App {
         match sessions.save(session) {
             Ok(Some(cookie)) => Ok(response.with_cookie(&cookie)),
             Ok(None) => Ok(response),
+            Err(SaveError::Store(error)) => {
+                Err(self.unavailable(request, &error, "a session could not be saved"))
+            }
             Err(error) => {
                 error!(error:% = error, request_id = request.id(); "a session could not be saved");
-                Err(match error {
-                    SaveError::Store(_) => Error::Unavailable,
-                    _ => Error::Internal,
-                })
+                Err(Error::Internal)
             }
         }
     }
-}
-
-/// The answer where a store did not do its part.
-fn unavailable(request: &Request<'_>, error: &StoreError, what: &str) -> Error {
-    error!(error:%, request_id = request.id(); "{what}");
-    Error::Unavailable
 }
 
 fn file(request: &Request<'_>, path: &str) -> Result<Response, Error> {

@@ -10,14 +10,16 @@ use super::user_index::UserIndex;
 
 /// The pause between two probes of a store that is down.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
-/// A call that has been running for so long is waited for; nobody joins the wait.
-const SLOW: Duration = Duration::from_millis(50);
+/// A call that has been running for so long is waited for; nobody joins the wait. Opening a connection
+/// takes less.
+const SLOW: Duration = Duration::from_millis(250);
 
 /// A circuit breaker around a [`Store`].
 ///
 /// After a call that found the store unavailable, others fail at once, but for one each second that
-/// tries whether it is back. And at no time do more than so many calls wait for the store: where one
-/// of them is slow, further ones fail at once, so that the other threads of a pool can go on.
+/// tries whether it is back. And no more than so many calls are under way at once: others wait until
+/// one has ended, but for a quarter of a second at most, and where one under way is slower than that they
+/// fail at once, so that the other threads of a pool can go on.
 ///
 /// ```
 /// use waxseal::session::{Breaker, Key, MemoryStore, Store};

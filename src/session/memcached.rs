@@ -9,19 +9,17 @@ mod connection;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use form_urlencoded::Serializer;
 
 use self::connection::{Connection, Found, Login, Replaced};
 use super::address::AddressError;
-use super::pool::{Failure, Pool};
+use super::pool::{Failure, PATIENCE, Pool};
 use super::store::{Change, Committed, Key, Store, StoreError, Values};
 
 /// Expiries up to here, 30 days, the server would take for so many seconds from now.
 const LAST_RELATIVE: u64 = 30 * 24 * 3600;
-/// How often a change is tried. Each failure is another's success.
-const TRIES: usize = 1000;
 /// How many items are remembered from a look to the commit: as many as there may be requests at
 /// once, within reason.
 const MOST_REMEMBERED: usize = 32;
@@ -136,7 +134,9 @@ impl MemcachedStore {
         {
             return Ok(Committed::Done);
         }
-        for _ in 0..TRIES {
+        // Each failure is another's success.
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             let Some(found) = self.run(key, Connection::get)? else { return Ok(Committed::Gone) };
             match self.swap(key, &found, changes, expires)? {
                 Replaced::Done => return Ok(Committed::Done),

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::StoreError;
 
@@ -13,6 +13,9 @@ use super::StoreError;
 pub(super) const PATIENCE: Duration = Duration::from_millis(900);
 /// Connections kept while nobody uses them: as many as there were at once, within reason.
 const MOST_KEPT: usize = 32;
+/// A connection that was idle for longer is not used again: what stands between may have forgotten it
+/// without a word, and a call over it would wait in vain.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
 pub(super) type Cause = Box<dyn Error + Send + Sync>;
 
@@ -30,7 +33,9 @@ pub(super) enum Failure {
 
 /// Connections of the kind `C`, and how one more is opened.
 pub(super) struct Pool<C> {
-    idle: Mutex<Vec<C>>,
+    /// With when each was used last, the oldest first.
+    idle: Mutex<Vec<(C, Instant)>>,
+    longest_idle: Duration,
     open: Arc<Opener<C>>,
 }
 
@@ -40,7 +45,7 @@ impl<C: Send + 'static> Pool<C> {
     /// No connection yet; `open` makes one. However long it takes, to look up a name say, nobody
     /// waits longer than [`PATIENCE`] for it.
     pub(super) fn new(open: impl Fn() -> Result<C, Cause> + Send + Sync + 'static) -> Pool<C> {
-        Pool { idle: Mutex::default(), open: Arc::new(open) }
+        Pool { idle: Mutex::default(), longest_idle: LONGEST_IDLE, open: Arc::new(open) }
     }
 
     /// What `call` gives over some connection. It is called again where a connection that was kept
@@ -49,8 +54,7 @@ impl<C: Send + 'static> Pool<C> {
         &self,
         call: impl Fn(&mut C) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
-        let kept = self.idle().pop();
-        if let Some(mut kept) = kept {
+        if let Some(mut kept) = self.kept() {
             match call(&mut kept) {
                 // The others were idle for longer.
                 Err(Failure::Closed(_)) => self.idle().clear(),
@@ -62,9 +66,22 @@ impl<C: Send + 'static> Pool<C> {
         self.finish(fresh, done)
     }
 
+    fn kept(&self) -> Option<C> {
+        let mut idle = self.idle();
+        match idle.pop() {
+            Some((kept, used)) if used.elapsed() < self.longest_idle => Some(kept),
+            _ => {
+                idle.clear();
+                None
+            }
+        }
+    }
+
     fn finish<T>(&self, connection: C, done: Result<T, Failure>) -> Result<T, StoreError> {
         match done {
             Err(Failure::Closed(cause) | Failure::Broken(cause)) => {
+                // What broke this one may have broken all.
+                self.idle().clear();
                 Err(StoreError::Unavailable(cause))
             }
             Err(Failure::Refused(error)) => {
@@ -81,7 +98,7 @@ impl<C: Send + 'static> Pool<C> {
     fn keep(&self, connection: C) {
         let mut idle = self.idle();
         if idle.len() < MOST_KEPT {
-            idle.push(connection);
+            idle.push((connection, Instant::now()));
         }
     }
 
@@ -105,7 +122,7 @@ impl<C: Send + 'static> Pool<C> {
     }
 
     /// No code panics while it holds the lock.
-    fn idle(&self) -> MutexGuard<'_, Vec<C>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(C, Instant)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,7 +130,6 @@ impl<C: Send + 'static> Pool<C> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Instant;
 
     use super::*;
 
@@ -150,7 +166,24 @@ mod tests {
             connection => Ok(connection),
         };
         assert_eq!(pool.run(closed).unwrap(), 3);
-        assert_eq!(*pool.idle(), [3]);
+        assert_eq!(pool.idle().iter().map(|(kept, _)| *kept).collect::<Vec<_>>(), [3]);
+    }
+
+    #[test]
+    fn one_that_was_idle_for_long_is_not_used_again() {
+        let pool = Pool { longest_idle: Duration::from_millis(20), ..numbered() };
+        assert_eq!([(); 2].map(|()| pool.run(ok).unwrap()), [1, 1]);
+        thread::sleep(Duration::from_millis(30));
+        assert_eq!(pool.run(ok).unwrap(), 2);
+    }
+
+    #[test]
+    fn where_one_breaks_the_others_are_not_used_again() {
+        let pool = numbered();
+        let first_two = pool.run(|first| Ok((*first, pool.run(ok).unwrap())));
+        assert_eq!(first_two.unwrap(), (1, 2));
+        assert!(pool.run(|_| Err::<(), _>(Failure::Broken("no answer".into()))).is_err());
+        assert_eq!(pool.run(ok).unwrap(), 3);
     }
 
     #[test]

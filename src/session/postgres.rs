@@ -50,8 +50,12 @@ const FIND_BY_USER: &str = "SELECT encode(key, 'hex'), names, texts FROM (\
         FROM unnest($) AS name WHERE values->>name IS NOT NULL) AS pairs \
     ORDER BY expires DESC";
 
-const DELETE_BY_USER: &str = "DELETE FROM waxseal_sessions \
-    WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) AND values->>'username' = $";
+/// Some at a time, so that however many there are, no statement takes too long.
+const DELETE_BY_USER: &str = "DELETE FROM waxseal_sessions WHERE key = ANY (ARRAY(\
+    SELECT key FROM waxseal_sessions \
+    WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) \
+        AND values->>'username' = $ LIMIT 5000))";
+const DELETED_AT_ONCE: usize = 5000;
 
 /// After so long, an error is that the server, or a lock in it, took too long.
 const SLOW: Duration = Duration::from_millis(750);
@@ -69,6 +73,10 @@ const LATEST: i64 = 9_000_000_000_000_000_000;
 ///
 /// Expired sessions are deleted every five minutes, by one process at a time, in a thread that ends
 /// when the store is dropped. Until then nobody sees them.
+///
+/// A commit of more than 16 MiB is [`StoreError::TooLarge`]. All [`Sessions`](super::Sessions) of one
+/// table share its index: a user's name means the same user in all of them. Others take another
+/// schema.
 ///
 /// Where the server does not answer, a call fails within two seconds, though libpq would wait. Put a
 /// [`Breaker`](super::Breaker) around it, so that an outage does not hold up all who ask.
@@ -165,6 +173,7 @@ impl Store for PostgresStore {
         change: &Change,
         expires: SystemTime,
     ) -> Result<Committed, StoreError> {
+        change.check_size()?;
         let (record, expires) = (bytes(key), Value::Time(timestamp(expires)));
         let written = match change {
             Change::New(values) => {
@@ -206,7 +215,8 @@ impl UserIndex for PostgresStore {
     }
 
     fn delete_by_user(&self, user: &str) -> Result<(), StoreError> {
-        self.execute(DELETE_BY_USER, vec![text(user), text(user)]).map(drop)
+        while self.execute(DELETE_BY_USER, vec![text(user), text(user)])? == DELETED_AT_ONCE {}
+        Ok(())
     }
 }
 

@@ -20,9 +20,6 @@ use super::user_index::UserIndex;
 const VALUE: char = '=';
 /// A field that every record has: a hash without fields is none. No value has it.
 const RECORD: &str = ".";
-/// The most that one string may have, as the server is set unless told otherwise
-/// (`proto-max-bulk-len`). It answers a longer one by closing the connection.
-const LARGEST: usize = 512 << 20;
 /// Later than any expiry, and what the score of a sorted set still tells from its neighbours.
 const LATEST: u64 = (1 << 53) - 1;
 
@@ -37,7 +34,10 @@ const LATEST: u64 = (1 << 53) - 1;
 ///   sessions that are nearest their end when memory runs out. Others end any, and may take a
 ///   user's set before its sessions: what a [`UserIndex`] tells is then incomplete.
 /// - Not for Redis Cluster: the scripts work out the keys that they touch.
-/// - A session of more than 512 MiB is [`StoreError::TooLarge`].
+/// - A commit of more than 16 MiB is [`StoreError::TooLarge`].
+/// - A user has 10,000 sessions at most; beyond, the one nearest its end goes.
+/// - All [`Sessions`](super::Sessions) of one database share the index: a user's name means the same
+///   user in all of them. Others take another database.
 ///
 /// ```no_run
 /// use waxseal::seal::Keyring;
@@ -133,10 +133,10 @@ fn client(address: &str, tls: Tls) -> Result<Client, AddressError> {
 fn failure(error: RedisError) -> Failure {
     match error.kind() {
         // A server that has just started, or is a replica now: the name in the address may lead to
-        // another by the next connection.
+        // another by the next connection, and no other that was kept is of use.
         ErrorKind::Server(
             ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::ReadOnly,
-        ) => Failure::Broken(error.into()),
+        ) => Failure::Closed(error.into()),
         ErrorKind::Server(_) | ErrorKind::Extension => {
             Failure::Refused(StoreError::Rejected(error.into()))
         }
@@ -184,11 +184,7 @@ impl Store for RedisStore {
                 ("update", changes.iter().map(|(name, value)| (name, value.as_ref())).collect())
             }
         };
-        let sizes = changes.iter().map(|(name, value)| name.len() + value.map_or(0, String::len));
-        let size = sizes.sum();
-        if size > LARGEST {
-            return Err(StoreError::TooLarge { size, limit: LARGEST });
-        }
+        change.check_size()?;
         let mut call = self.commit.key(record(key));
         call.arg(key.to_string()).arg(milliseconds(expires)).arg(kind);
         for (name, value) in changes {

@@ -140,13 +140,17 @@ impl Sessions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn revoke_user(&self, user: &str) -> Result<(), StoreError> {
-        // With an index too: a session that is being saved at this moment is not in it yet.
         let now = unix_seconds(self.clock.now());
-        self.revoked_users.insert(user, self.end_of(now), now);
-        match self.users() {
-            Some(users) => users.delete_by_user(user),
-            None => Ok(()),
-        }
+        let end = match self.users() {
+            Some(users) => {
+                users.delete_by_user(user)?;
+                // A session that was being saved at this moment was not in the index yet.
+                now.saturating_add(CLOCK_SKEW)
+            }
+            None => self.end_of(now),
+        };
+        self.revoked_users.insert(user, end, now);
+        Ok(())
     }
 
     /// The living sessions of `user`, those that were last seen first, 50 at most. `None` where

@@ -213,7 +213,28 @@ pub enum Change {
     Update(BTreeMap<String, Option<String>>),
 }
 
+/// The most bytes that a commit may have where a server has no limit of its own: far more than a
+/// session should, and little enough to be sent in time.
+#[cfg(any(feature = "redis", feature = "postgres"))]
+const LARGEST: usize = 16 << 20;
+
 impl Change {
+    /// Refuses more than any session should have.
+    #[cfg(any(feature = "redis", feature = "postgres"))]
+    pub(super) fn check_size(&self) -> Result<(), StoreError> {
+        let size: usize = match self {
+            Change::New(values) => values.iter().map(|(n, value)| n.len() + value.len()).sum(),
+            Change::Update(changes) => {
+                let length = |value: &Option<String>| value.as_ref().map_or(0, String::len);
+                changes.iter().map(|(name, value)| name.len() + length(value)).sum()
+            }
+        };
+        match size > LARGEST {
+            true => Err(StoreError::TooLarge { size, limit: LARGEST }),
+            false => Ok(()),
+        }
+    }
+
     /// Sets the value under `name` too.
     pub(super) fn set(&mut self, name: &str, value: String) {
         match self {

@@ -1,12 +1,13 @@
 //! The sessions of one user, where the store has an index: listed, and ended one by one.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use waxseal::seal::Id;
 use waxseal::session::{
-    Cookie, Key, ManualClock, MemoryStore, Outcome, Scheme, Session, Sessions, Settings, Store,
-    UserSession,
+    Change, Committed, Cookie, Key, ManualClock, MemoryStore, Outcome, Scheme, Session, Sessions,
+    Settings, Store, StoreError, UserIndex, UserSession, Values,
 };
 
 use super::support::{DAY, HOUR, IDLE, NOW, Site, at, header, keyring};
@@ -136,6 +137,62 @@ fn one_is_ended_by_its_key_and_only_by_its_own_user() {
     assert!(!site.sessions.revoke(&key, "foo").unwrap());
     assert_eq!(site.load(&phone).outcome(), Outcome::Revoked);
     assert_eq!(site.load(&desk).outcome(), Outcome::Valid);
+}
+
+/// An index that fails once.
+struct Failing {
+    store: MemoryStore,
+    fails: AtomicBool,
+}
+
+impl Store for Failing {
+    fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
+        self.store.find(key)
+    }
+
+    fn commit(&self, key: &Key, change: &Change, at: SystemTime) -> Result<Committed, StoreError> {
+        self.store.commit(key, change, at)
+    }
+
+    fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        self.store.delete(key)
+    }
+
+    fn users(&self) -> Option<&dyn UserIndex> {
+        Some(self)
+    }
+}
+
+impl UserIndex for Failing {
+    fn find_by_user(
+        &self,
+        user: &str,
+        names: &[&str],
+        limit: usize,
+    ) -> Result<Vec<(Key, Values)>, StoreError> {
+        self.store.find_by_user(user, names, limit)
+    }
+
+    fn delete_by_user(&self, user: &str) -> Result<(), StoreError> {
+        if self.fails.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("it is down".into()));
+        }
+        self.store.delete_by_user(user)
+    }
+}
+
+#[test]
+fn ending_all_can_be_tried_again_where_it_failed() {
+    let store = Failing { store: MemoryStore::default(), fails: AtomicBool::new(true) };
+    let sessions = Sessions::stored(keyring(), store);
+    let mut session = sessions.load("", Scheme::Https).unwrap();
+    session.sign_in(&sessions.fingerprint("foo", b"hash"));
+    let cookies = header(&sessions.save(&mut session).unwrap().unwrap());
+    let outcome = || sessions.load(&cookies, Scheme::Https).unwrap().outcome();
+    assert!(sessions.revoke_user("foo").is_err());
+    assert_eq!(outcome(), Outcome::Valid, "nothing was done, and the user is there to see it");
+    sessions.revoke_user("foo").unwrap();
+    assert_eq!(outcome(), Outcome::Revoked);
 }
 
 #[test]

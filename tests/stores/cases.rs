@@ -35,7 +35,7 @@ fn sessions<S: Store + 'static>(store: &Arc<S>) -> Sessions {
 /// A session with a value, and the cookies that bring it back.
 fn begun(sessions: &Sessions, user: Option<&str>) -> (Session, String) {
     let mut session = sessions.load("", Scheme::Http).unwrap();
-    session.insert("begun", 1).unwrap();
+    session.insert("basket", 1).unwrap();
     if let Some(user) = user {
         session.sign_in(&sessions.fingerprint(user, b"hash"));
     }
@@ -50,7 +50,7 @@ fn requests_at_once_keep_both_changes<S: Store + 'static>(store: &Arc<S>) {
     let load = || sessions.load(&cookies, Scheme::Http).unwrap();
     let (mut one, mut other) = (load(), load());
     one.insert("one", 1).unwrap();
-    one.remove("begun");
+    one.remove("basket");
     one.flash("from one");
     other.insert("other", 2).unwrap();
     other.flash("from the other");
@@ -119,7 +119,7 @@ fn neither_id_nor_cookie_is_in_the_server<S: Store + 'static>(
     let has = |bytes: &[u8]| dump.windows(bytes.len()).any(|window| window == bytes);
     let is_shown = has(key.to_string().as_bytes()) || has(key.as_bytes());
     assert!(is_shown, "the record is in the dump, under its key");
-    assert!(has(b"begun"), "with its values");
+    assert!(has(b"basket"), "with its values");
     let (_, cookie) = cookies.split_once('=').unwrap();
     let id = session.id().0;
     let digits: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -185,7 +185,7 @@ fn calls_are_few<S: Store + 'static>(store: &Arc<S>) {
 
     for _ in 0..5 {
         let mut session = sessions.load(&cookies, Scheme::Http).unwrap();
-        session.insert("begun", 1).unwrap();
+        session.insert("basket", 1).unwrap();
         assert!(sessions.save(&mut session).unwrap().is_none());
     }
     assert_eq!(calls(), (5, 0), "nothing is written where nothing changed");

@@ -32,9 +32,18 @@ impl Away for Server {
 /// What came of all requests of a kind.
 #[derive(Debug, Default)]
 struct Seen {
-    statuses: Vec<u16>,
+    /// With when each was asked.
+    statuses: Vec<(Instant, u16)>,
     longest: Duration,
     texts: Vec<String>,
+}
+
+impl Seen {
+    /// The statuses of what was asked since `moment`.
+    fn since(&self, moment: Instant) -> Vec<u16> {
+        let later = self.statuses.iter().filter(|(asked, _)| *asked >= moment);
+        later.map(|(_, status)| *status).collect()
+    }
 }
 
 /// Asks again and again until told to stop.
@@ -44,7 +53,7 @@ fn keep_asking(waxseal: &Waxseal, ask: &Ask, stop: &AtomicBool, seen: &Mutex<See
         let answer = ask.sent_to(waxseal);
         let mut seen = seen.lock().unwrap();
         seen.longest = seen.longest.max(began.elapsed());
-        seen.statuses.push(answer.status);
+        seen.statuses.push((began, answer.status));
         if !seen.texts.iter().any(|text| text == answer.text()) {
             seen.texts.push(answer.text().to_owned());
         }
@@ -53,8 +62,9 @@ fn keep_asking(waxseal: &Waxseal, ask: &Ask, stop: &AtomicBool, seen: &Mutex<See
     }
 }
 
-/// What visitors see for some seconds: those who need their session, those who don't, and a probe.
-fn look(waxseal: &Waxseal, home: &Ask) -> [Seen; 3] {
+/// What visitors see while `deed` is done under their hands and for some seconds more: those who need
+/// their session, those who don't, and a probe.
+fn look(waxseal: &Waxseal, home: &Ask, deed: impl FnOnce()) -> [Seen; 3] {
     let stop = AtomicBool::new(false);
     let seen = [(); 3].map(|()| Mutex::<Seen>::default());
     let (file, health) = (get("/public/style.css"), get("/healthz"));
@@ -66,36 +76,46 @@ fn look(waxseal: &Waxseal, home: &Ask) -> [Seen; 3] {
         }
         scope.spawn(|| keep_asking(waxseal, &file, stop, files));
         scope.spawn(|| keep_asking(waxseal, &health, stop, healths));
+        thread::sleep(Duration::from_millis(300));
+        deed();
         thread::sleep(Duration::from_secs(4));
         stop.store(true, Ordering::SeqCst);
     });
     seen.map(|seen| seen.into_inner().unwrap())
 }
 
-/// All were answered with `status`.
-fn only(seen: &Seen, status: u16) -> bool {
-    seen.statuses.iter().all(|seen| *seen == status)
-}
-
-/// The store is away: who needs it is told, everybody else is served as ever.
-fn is_told(waxseal: &Waxseal, home: &Ask, name: &str) {
-    let [homes, files, healths] = look(waxseal, home);
-    assert!(only(&homes, 503) && homes.longest < TOLD_IN, "{homes:?}");
+/// The store goes away: who needs it is told, everybody else is served as ever.
+fn is_told(waxseal: &Waxseal, home: &Ask, name: &str, go_away: impl FnOnce()) {
+    let mut away = Instant::now();
+    let [homes, files, healths] = look(waxseal, home, || {
+        go_away();
+        away = Instant::now();
+    });
+    assert!(homes.longest < TOLD_IN, "{homes:?}");
+    assert!(homes.since(away).iter().all(|status| *status == 503), "{homes:?}");
+    assert!(homes.since(away).len() > 2 * VISITORS, "they fail at once: {homes:?}");
     assert!(homes.texts.iter().all(|text| text.contains("<h1>")), "a page: {:?}", homes.texts);
-    assert!(homes.statuses.len() > 2 * VISITORS, "they fail at once: {}", homes.statuses.len());
-    assert!(only(&files, 200) && files.longest < Duration::from_secs(1), "{files:?}");
-    assert!(only(&healths, 200) && healths.longest < Duration::from_secs(1), "{healths:?}");
+    for others in [&files, &healths] {
+        let all_well = others.statuses.iter().all(|(_, status)| *status == 200);
+        assert!(all_well && others.longest < Duration::from_secs(1), "{others:?}");
+    }
     let last = healths.texts.last().unwrap();
     assert!(last.contains(&format!("the session store is down: {name}")), "{last}");
 }
 
-/// The store is back: so are the sessions, without anybody's doing.
-fn recovers(waxseal: &Waxseal, is_back: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_back() {
-        assert!(began.elapsed() < Duration::from_secs(30), "it does not recover");
-        thread::sleep(Duration::from_millis(100));
-    }
+/// The store comes back under load: so do the sessions, without anybody's doing.
+fn recovers(waxseal: &Waxseal, home: &Ask, come_back: impl FnOnce(), is_back: impl Fn() -> bool) {
+    let [homes, files, _] = look(waxseal, home, || {
+        come_back();
+        let began = Instant::now();
+        while !is_back() {
+            assert!(began.elapsed() < Duration::from_secs(30), "it does not recover");
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    assert!(homes.longest < TOLD_IN, "{homes:?}");
+    assert!(files.statuses.iter().all(|(_, status)| *status == 200), "{files:?}");
+    assert_ne!(homes.statuses.last().map(|(_, status)| *status), Some(503), "{homes:?}");
     assert_eq!(get("/healthz").sent_to(waxseal).text(), "ok");
 }
 
@@ -104,41 +124,34 @@ fn recovers(waxseal: &Waxseal, is_back: impl Fn() -> bool) {
 pub fn outage(away: &mut impl Away, name: &str, vars: &[(&str, &str)], keeps: bool) {
     let vars = [&[("SESSION_STORE", name)], vars].concat();
     let waxseal = Waxseal::start(&vars);
-    let mut browser = Browser::by_http();
-    browser.sign_in(&waxseal);
-    let home = get("/").cookie(browser.cookie().unwrap());
-    let home = &home;
-    let greets = || home.sent_to(&waxseal).greets("foo");
-    assert!(greets());
+    let signed_in = || {
+        let mut browser = Browser::by_http();
+        browser.sign_in(&waxseal);
+        get("/").cookie(browser.cookie().unwrap())
+    };
+    let home = signed_in();
+    assert!(home.sent_to(&waxseal).greets("foo"));
 
     // Connections that were closed while nobody used them: nobody notices.
     away.server().stop();
     away.start();
     assert_eq!(home.sent_to(&waxseal).status, if keeps { 200 } else { 303 });
 
-    browser.sign_in(&waxseal);
-    let home = get("/").cookie(browser.cookie().unwrap());
-    let home = &home;
+    // Silence.
+    let home = signed_in();
     let greets = || home.sent_to(&waxseal).greets("foo");
+    is_told(&waxseal, &home, name, || away.server().pause());
+    recovers(&waxseal, &home, || away.server().resume(), greets);
 
-    // Silence, under load.
-    away.server().pause();
-    is_told(&waxseal, home, name);
-    away.server().resume();
-    recovers(&waxseal, greets);
-
-    // The end of it, under load.
-    away.server().stop();
-    is_told(&waxseal, home, name);
-    away.start();
+    // The end of it, and a new beginning.
+    is_told(&waxseal, &home, name, || away.server().stop());
     let is_answered = || home.sent_to(&waxseal).status != 503;
-    recovers(&waxseal, || if keeps { greets() } else { is_answered() });
+    recovers(&waxseal, &home, || away.start(), || if keeps { greets() } else { is_answered() });
 
     // It was away before we began.
     away.server().stop();
     let waxseal = Waxseal::start(&vars);
-    is_told(&waxseal, home, name);
-    away.start();
+    is_told(&waxseal, &home, name, || ());
     let sign_in = post("/login", "username=foo&password=secret");
-    recovers(&waxseal, || sign_in.sent_to(&waxseal).status == 303);
+    recovers(&waxseal, &home, || away.start(), || sign_in.sent_to(&waxseal).status == 303);
 }

@@ -1,11 +1,13 @@
 //! What visitors and operators see of a store, through the running binary.
 
-use crate::support::{Browser, Waxseal, run};
+use crate::support::{Browser, SECRET_HASH, Waxseal, run};
 
 /// People sign in and out, with all processes knowing of it; `lists` tells whether the store has an
 /// index of users.
 pub fn people(name: &str, vars: &[(&str, &str)], lists: bool) {
-    let vars = [&[("SESSION_STORE", name)], vars].concat();
+    let users = format!("foo:{SECRET_HASH}");
+    let demo = [&[("SESSION_STORE", name)], vars].concat();
+    let vars = [&[("USERS", users.as_str())], &demo[..]].concat();
     let (one, other) = (Waxseal::start(&vars), Waxseal::start(&vars));
     let sign_in = || {
         let mut browser = Browser::by_http();
@@ -40,8 +42,18 @@ pub fn people(name: &str, vars: &[(&str, &str)], lists: bool) {
     let mut last = desk.clone();
     desk.post(&one, "/logout", "everywhere=1");
     assert!(!last.is_signed_in(&one) && !tablet.is_signed_in(&one));
+    nobody_is_shown_the_sessions_of_others_in_the_demonstration(&demo);
     // Without an index, what one process remembers of it is all there is.
     assert_eq!(tablet.is_signed_in(&other), !lists);
+}
+
+/// There everybody is foo.
+fn nobody_is_shown_the_sessions_of_others_in_the_demonstration(vars: &[(&str, &str)]) {
+    let waxseal = Waxseal::start(vars);
+    let (mut one, mut other) = (Browser::by_http(), Browser::by_http());
+    one.sign_in(&waxseal);
+    other.sign_in(&waxseal);
+    assert!(!one.get(&waxseal, "/").text().contains("Your sessions"));
 }
 
 /// The keys of the sessions that a home page offers to end.

@@ -156,15 +156,51 @@ fn a_record_may_have_any_number_of_names() {
 }
 
 #[test]
-fn more_than_the_server_takes_is_too_large() {
+fn more_than_any_session_should_have_is_too_large() {
     let server = redis(&[]);
     let store = open(&server);
-    let size = (512 << 20) + 1;
-    let large = String::from_utf8(vec![0; size]).unwrap();
-    let change = Change::Update([(String::new(), Some(large))].into());
-    let done = store.commit(&any_key(), &change, SystemTime::now() + HOUR);
-    let Err(StoreError::TooLarge { size: told, limit }) = done else { panic!("{done:?}") };
-    assert_eq!((told, limit), (size, 512 << 20));
+    let limit = 16 << 20;
+    let commit = |length: usize| {
+        let change = Change::New(values(&[("a", &"x".repeat(length - 1))]));
+        store.commit(&any_key(), &change, SystemTime::now() + HOUR)
+    };
+    let refused = commit(limit + 1).unwrap_err();
+    let StoreError::TooLarge { size, limit: told } = refused else { panic!("{refused:?}") };
+    assert_eq!((size, told), (limit + 1, limit));
+    assert_eq!(commit(limit).unwrap(), Committed::Done);
+}
+
+#[test]
+fn a_user_has_so_many_sessions_and_the_one_nearest_its_end_goes() {
+    let server = redis(&[]);
+    let store = open(&server);
+    let begun = SystemTime::now() + HOUR;
+    let keys: Vec<Key> = (0..10_002)
+        .map(|number| {
+            let (key, change) = (any_key(), Change::New(values(&[(USERNAME, "foo")])));
+            let expires = begun + Duration::from_secs(number);
+            assert_eq!(store.commit(&key, &change, expires).unwrap(), Committed::Done);
+            key
+        })
+        .collect();
+    let is_there = |at: usize| store.find(&keys[at]).unwrap().is_some();
+    assert_eq!([0, 1, 2, 10_001].map(is_there), [false, false, true, true]);
+    let found = store.find_by_user("foo", &[], 2).unwrap();
+    assert_eq!(found.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [keys[10_001], keys[10_000]]);
+    store.delete_by_user("foo").unwrap();
+    assert_eq!([2, 10_001].map(is_there), [false, false]);
+}
+
+#[test]
+fn a_server_whose_memory_is_full_refuses_and_keeps_what_it_has() {
+    let server = redis(&["--maxmemory", "4mb", "--maxmemory-policy", "noeviction"]);
+    let store = open(&server);
+    let first = put(&store, &[("a", "1")]);
+    let change = Change::New(values(&[(USERNAME, "foo"), ("a", &"x".repeat(1000))]));
+    let commit = || store.commit(&any_key(), &change, SystemTime::now() + HOUR);
+    let refused = (0..20_000).find_map(|_| commit().err()).expect("it is full");
+    assert!(matches!(refused, StoreError::Rejected(_)), "{refused:?}");
+    assert!(store.find(&first).unwrap().is_some());
 }
 
 #[test]

@@ -4,15 +4,22 @@ local record, session, expires, kind = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 
 local before = redis.call('HGET', record, '=username')
 if kind == 'new' then
-  redis.call('DEL', record)
+  -- A DEL that need not be: after it, Redis would not refuse what is written for want of memory.
+  if redis.call('EXISTS', record) == 1 then
+    redis.call('DEL', record)
+  end
   redis.call('HSET', record, '.', '')
 elseif redis.call('EXISTS', record) == 0 then
   return 0
 end
+-- First what takes memory, for the same reason.
 for at = 4, #ARGV, 3 do
   if ARGV[at] == 'set' then
     redis.call('HSET', record, ARGV[at + 1], ARGV[at + 2])
-  else
+  end
+end
+for at = 4, #ARGV, 3 do
+  if ARGV[at] == 'remove' then
     redis.call('HDEL', record, ARGV[at + 1])
   end
 end

@@ -4,11 +4,18 @@ local function sessions_of(user)
   return 'waxseal:user:' .. user
 end
 
+-- The most sessions of one user; whoever signs in more often loses those nearest their end. It bounds
+-- what one script does.
+local MOST = 10000
+
+local function milliseconds()
+  local time = redis.call('TIME')
+  return string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+end
+
 -- Leaves in the set what lives; it goes with its last member.
 local function tidy(sessions)
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  redis.call('ZREMRANGEBYSCORE', sessions, '-inf', string.format('(%.0f', now))
+  redis.call('ZREMRANGEBYSCORE', sessions, '-inf', '(' .. milliseconds())
   local last = redis.call('ZREVRANGE', sessions, 0, 0, 'WITHSCORES')[2]
   if last then
     redis.call('PEXPIREAT', sessions, string.format('%.0f', last))
@@ -21,7 +28,11 @@ local function leave(user, session)
 end
 
 local function join(user, session, expires)
-  redis.call('ZADD', sessions_of(user), expires, session)
-  tidy(sessions_of(user))
+  local sessions = sessions_of(user)
+  redis.call('ZADD', sessions, expires, session)
+  tidy(sessions)
+  while redis.call('ZCARD', sessions) > MOST do
+    redis.call('DEL', 'waxseal:session:' .. redis.call('ZPOPMIN', sessions)[1])
+  end
 end
 

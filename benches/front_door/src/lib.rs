@@ -10,6 +10,8 @@ use waxseal::seal::Keyring;
 use waxseal::session::{Scheme, Sessions};
 
 const USERNAME: &str = "username";
+/// Keeps so many bytes in the session.
+const FILL: &str = "/fill?size=";
 
 /// The pages, with sessions sealed under keys that are nobody's.
 pub struct App {
@@ -38,8 +40,12 @@ impl App {
             session.renew();
             session.insert(USERNAME, "foo")?;
         }
+        let size = request.target().strip_prefix(FILL);
+        if let Some(size) = size {
+            session.insert("values", "v".repeat(size.parse()?))?;
+        }
         let response = match session.get(USERNAME).map(str::to_owned) {
-            _ if signs_in => Response::redirect(303, "/"),
+            _ if signs_in || size.is_some() => Response::redirect(303, "/"),
             Some(username) => Response::html(200, home(&username, &session.take_flashes())),
             None => Response::redirect(303, "/login"),
         };

@@ -10,7 +10,8 @@ STATIC := target/static/$(STATIC_TARGET)/release/waxseal
 FUZZ_TARGETS := open load form client
 FUZZ_SECONDS ?= 20
 
-.PHONY: run test test-stores test-features test-reference test-browser check store-packages bench bench-front-door static chroot-test fuzz package
+.PHONY: run test test-stores store-packages test-features test-reference test-browser check bench bench-quick bench-library bench-front-door \
+	instructions instructions-record bench-tools static chroot-test fuzz package
 
 run: .env
 	cargo build --bin waxseal
@@ -76,8 +77,34 @@ check:
 		|| { echo 'An async runtime has come in.' >&2; false; }
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features
 
-bench:
+# How Waxseal compares with what one would use instead, into benches/README.md: under half an hour.
+bench: bench-tools
+	benches/compare.py
+
+# The home page alone, to the terminal: a few minutes, most of them building.
+bench-quick: bench-tools
+	benches/compare.py --quick
+
+# What cannot be had is left out of the comparison.
+bench-tools:
+	.ci/install wrk
+	-.ci/install go=golang-go node=nodejs npm
+	-@python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/install ensurepip=python3-venv
+	-@test -d /usr/share/gocode/src/github.com/gorilla/sessions \
+		|| .ci/install gorilla=golang-github-gorilla-sessions-dev
+
+# Sealing and opening beside another crate; and whether a stopwatch tells known users from unknown.
+bench-library:
 	cargo bench --bench seal --bench sign_in
+
+# Instructions for one request for the home page, against what is recorded: fails where they are more.
+instructions:
+	@.ci/install valgrind
+	benches/instructions.py
+
+instructions-record:
+	@.ci/install valgrind
+	benches/instructions.py --record
 
 # What crates.io would get.
 package:

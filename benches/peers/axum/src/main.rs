@@ -10,6 +10,7 @@ use axum::Router;
 use axum::extract::{Form, FromRef, Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use axum_extra::extract::PrivateCookieJar;
 use axum_extra::extract::cookie::{Cookie, Key};
 use serde::Deserialize;
@@ -57,6 +58,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_state(app);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("port {}", listener.local_addr()?.port());
+    // As the documentation shows: without it, an answer in two pieces waits for the client's receipt.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
     axum::serve(listener, routes).await?;
     Ok(())
 }

@@ -102,7 +102,7 @@ def start(present, stack):
         programs += [with_users(), FRONT]
     servers = {program.name: stack.enter_context(Server(program)) for program in programs}
     for server in servers.values():
-        drive(server, request_of(BESIDE_CROWD, server), 8, SECONDS, repeats=1)
+        drive(server, request_of(BESIDE_CROWD, server), 8, SECONDS)
     return servers
 
 
@@ -112,12 +112,15 @@ def measure_workloads(workloads, servers, rounds):
 
 def measure(workload, servers, rounds):
     say(workload.title)
-    asked = {name: request_of(workload, server) for name, server in taking_part(workload, servers)}
-    results = {name: [] for name, request in asked.items() if request}
+    asked = {
+        name: (server, request)
+        for name, server in taking_part(workload, servers)
+        if (request := request_of(workload, server))
+    }
+    results = {name: [] for name in asked}
     for _ in range(rounds):
-        for name in results:
-            server = servers[workload.waxseal if name == "waxseal" else name]
-            results[name].append(asdict(drive(server, asked[name], workload.connections, SECONDS)))
+        for name, (server, request) in asked.items():
+            results[name].append(asdict(drive(server, request, workload.connections, SECONDS)))
     return results
 
 
@@ -133,23 +136,27 @@ def taking_part(workload, servers):
 def measure_calls(servers):
     say("system calls")
     return {
-        name: calls_for_one(server, request_of(HEADLINE, server), HEADLINE.connections, SECONDS)
+        name: calls_for_one(server, request, HEADLINE.connections, SECONDS)
         for name, server in taking_part(HEADLINE, servers)
+        if (request := request_of(HEADLINE, server))
     }
 
 
 def beside_crowd(size, servers, most):
     say(f"{size} idle connections")
-    results = {name: [] for name in servers if most.get(name, 0) >= size}
-    asked = {name: request_of(BESIDE_CROWD, servers[name]) for name in results}
+    asked = {
+        name: (server, request)
+        for name, server in taking_part(BESIDE_CROWD, servers)
+        if most[name] >= size and (request := request_of(BESIDE_CROWD, server))
+    }
+    results = {name: [] for name in asked}
     for _ in range(CURVE_ROUNDS):
-        for name in results:
-            server = servers[name]
+        for name, (server, request) in asked.items():
             with Crowd(server.port, size) as crowd:
                 if not crowd.is_there(size):
                     continue
                 at_rest = memory(server.pid)
-                run = drive(server, asked[name], BESIDE_CROWD.connections, SECONDS, repeats=1)
+                run = drive(server, request, BESIDE_CROWD.connections, SECONDS)
             results[name].append(asdict(run) | {"at_rest": at_rest})
     return {name: runs for name, runs in results.items() if runs}
 

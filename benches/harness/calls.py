@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from harness.cost import processes
-from harness.load import run
+from harness.load import drive
 
 COUNT = ("perf", "stat", "--field-separator", ",", "--event", "raw_syscalls:sys_enter", "--pid")
 
@@ -14,11 +14,13 @@ def calls_for_one(server, request, connections, seconds):
     """None where they cannot be counted."""
     if not shutil.which(COUNT[0]):
         return None
+    # perf knows no threads that are begun after it.
+    drive(server, request, connections, seconds)
     pids = ",".join(map(str, processes(server.pid)))
     perf = subprocess.Popen([*COUNT, pids], stderr=subprocess.PIPE, text=True)
     try:
         # What perf misses while it starts is a small part of a run.
-        driven = run(server, request, connections, seconds)
+        driven = drive(server, request, connections, seconds)
     finally:
         perf.send_signal(signal.SIGINT)
     counted = perf.communicate()[1].split(",")[0]

@@ -10,8 +10,7 @@ from pathlib import Path
 from harness.cost import busy_time, cost, memory
 
 SCRIPT = Path(__file__).with_name("load.lua")
-# A run is disturbed where other processes had more than this share of all processors, and repeated
-# so many times at most.
+# A run is disturbed where other processes had more than this share of all processors.
 DISTURBED = 0.1
 
 
@@ -41,17 +40,17 @@ class Run:
     others: float
 
 
-def drive(server, request, connections, seconds, repeats=2):
-    """A run that was not disturbed, else the least disturbed of many."""
+def drive_undisturbed(repeats, *load):
+    """A run that was not disturbed, else the least disturbed of so many."""
     runs = []
     while len(runs) < repeats:
-        runs.append(run(server, request, connections, seconds))
+        runs.append(drive(*load))
         if runs[-1].others < DISTURBED:
             break
     return min(runs, key=lambda run: run.others)
 
 
-def run(server, request, connections, seconds):
+def drive(server, request, connections, seconds):
     headers = [f"-H{name}: {value}" for name, value in request.headers.items()]
     command = ["wrk", f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds}s"]
     address = f"http://127.0.0.1:{server.port}{request.path}"

@@ -89,7 +89,7 @@ def made_of(results):
     for name, runs in results["workloads"][HEADLINE.name].items():
         measures = [("cpu", 1e6, 1), ("kernel", 1e6, 1), ("switches", 1, 1)]
         cells = [cell(runs, *measure) for measure in measures]
-        calls = results["calls"][name]
+        calls = results["calls"].get(name)
         rows.append([TITLES[name], *cells, f"{calls:.1f}" if calls else "–"])
     head = ["processor, µs", "of that the kernel", "switches of context", "system calls"]
     return table(["", *head], rows)

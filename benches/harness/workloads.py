@@ -1,6 +1,7 @@
 """What the servers are asked for, and whether each answers it as it is meant."""
 
 from dataclasses import dataclass, field
+from http.client import HTTPException
 
 from harness.load import Request
 from harness.servers import CREDENTIALS, cookies_of
@@ -72,6 +73,13 @@ SIZES = [values(size) for size in (10, 100, 1_000, 2_000, 2_900)]
 
 def request_of(workload, server):
     """The request of a workload to one server; none where that does not answer as it is meant."""
+    try:
+        return tried(workload, server)
+    except (OSError, HTTPException):
+        return None
+
+
+def tried(workload, server):
     headers = dict(workload.headers)
     if workload.signed_in:
         headers["Cookie"] = server.sign_in()

@@ -12,6 +12,10 @@ use threadpool::ThreadPool;
 use tiny_http::Server;
 use waxseal::http::{Request, TrustedProxies};
 
+/// The product's allocator, for both.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let app = Arc::new(App::new().map_err(|error| error.to_string())?);
     let server = Server::http("127.0.0.1:0")?;

@@ -8,6 +8,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use front_door_bench::{App, number};
 use waxseal::server::{Config, listen, serve};
 
+/// The product's allocator, for both.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let app = App::new()?;
     let listener = listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;

@@ -117,7 +117,7 @@ impl Config {
         Config {
             listener,
             workers: 8,
-            lanes: 32,
+            lanes: 16,
             max_connections: 10_000,
             trusted_proxies: TrustedProxies(0),
             limits: Limits::default(),

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, pr
 use super::visitor::{Answer, ask, read_all, read_answer};
 
 /// Lanes of a server that is not told how many.
-const LANES: usize = 32;
+const LANES: usize = 16;
 /// No exchange of a test takes longer.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const MEGABYTE: usize = 1 << 20;

@@ -10,7 +10,7 @@ STATIC := target/static/$(STATIC_TARGET)/release/waxseal
 FUZZ_TARGETS := open load form client
 FUZZ_SECONDS ?= 20
 
-.PHONY: run test test-stores store-packages test-features test-reference test-browser check bench bench-quick bench-library bench-front-door \
+.PHONY: run test test-stores store-packages test-features test-reference test-browser check bench bench-quick bench-library bench-stores bench-front-door \
 	instructions instructions-record bench-tools static chroot-test fuzz package
 
 run: .env
@@ -127,6 +127,10 @@ fuzz:
 		cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -dict=$(CURDIR)/fuzz/$$target.dict; \
 	done
+
+# What each store costs beside the sealed cookie.
+bench-stores: bench-tools store-packages
+	benches/stores.py
 
 # What the front door costs, beside tiny_http directly on the port; needs wrk. A few minutes.
 bench-front-door:

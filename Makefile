@@ -39,6 +39,7 @@ store-packages:
 	@PATH="$$PATH:/usr/sbin" .ci/install redis-server=redis-server memcached=memcached \
 		pg_config=libpq-dev openssl=openssl pgrep=procps saslpasswd2=sasl2-bin
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || .ci/install no-postgres=postgresql
+	@ls /usr/lib/*/sasl2/libplain.so >/dev/null 2>&1 || .ci/install no-plain=libsasl2-modules
 
 # What is built without the features that `test` turns on.
 test-features:

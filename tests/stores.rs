@@ -9,6 +9,7 @@ mod stores {
     mod outage;
     mod pages;
     mod postgres;
+    mod records;
     mod redis;
     mod server;
 }

@@ -8,13 +8,12 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use waxseal::seal::Id;
-use waxseal::session::{Change, Committed, Key, MemcachedStore, Store, StoreError, Values};
+use waxseal::session::{Change, Committed, Key, MemcachedStore, Store, StoreError};
 
+use super::records::{HOUR, any_key, put, update, values};
 use super::server::Server;
 use super::{cases, outage, pages};
 
-const HOUR: Duration = Duration::from_secs(3600);
 /// Nothing in it may be shown.
 const PASSWORD: &str = "p@ss: /w#rd%";
 const ENCODED: &str = "p%40ss%3A%20%2Fw%23rd%25";
@@ -32,27 +31,6 @@ fn memcached(options: &'static [&'static str]) -> Server {
 
 fn open(server: &Server) -> MemcachedStore {
     MemcachedStore::open(&format!("memcached://127.0.0.1:{}", server.port)).unwrap()
-}
-
-fn any_key() -> Key {
-    Key::of(Id::random())
-}
-
-fn values(pairs: &[(&str, &str)]) -> Values {
-    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// Commits a new record that lives for an hour.
-fn put(store: &MemcachedStore, pairs: &[(&str, &str)]) -> Key {
-    let key = any_key();
-    let done = store.commit(&key, &Change::New(values(pairs)), SystemTime::now() + HOUR);
-    assert_eq!(done.unwrap(), Committed::Done);
-    key
-}
-
-fn update(store: &MemcachedStore, key: &Key, name: &str, value: &str) -> Committed {
-    let change = Change::Update([(name.to_owned(), Some(value.to_owned()))].into());
-    store.commit(key, &change, SystemTime::now() + HOUR).unwrap()
 }
 
 fn shown(error: &StoreError) -> String {
@@ -149,9 +127,9 @@ fn more_than_the_server_takes_is_too_large_and_changes_nothing() {
         let key = put(&store, &[("a", "1")]);
         let connections = || Lines::of(&server).statistics()["total_connections"];
         let so_far = connections();
-        let update = Change::Update([("a".to_owned(), Some("x".repeat(expected)))].into());
+        let changed = Change::Update([("a".to_owned(), Some("x".repeat(expected)))].into());
         let new = Change::New(values(&[("a", &"x".repeat(expected))]));
-        for change in [update, new] {
+        for change in [changed, new] {
             let at = if matches!(change, Change::New(_)) { any_key() } else { key };
             let done = store.commit(&at, &change, SystemTime::now() + HOUR);
             let Err(StoreError::TooLarge { size, limit }) = done else { panic!("{done:?}") };
@@ -160,7 +138,7 @@ fn more_than_the_server_takes_is_too_large_and_changes_nothing() {
             assert_eq!(store.find(&key).unwrap(), Some(values(&[("a", "1")])));
         }
         let nearly = "x".repeat(expected - 1000);
-        assert_eq!(self::update(&store, &key, "a", &nearly), Committed::Done);
+        assert_eq!(update(&store, &key, "a", nearly.as_str()), Committed::Done);
         assert_eq!(store.find(&key).unwrap().unwrap()["a"], nearly);
         assert_eq!(connections(), so_far + 1, "the test's own");
     }

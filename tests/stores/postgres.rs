@@ -8,37 +8,19 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use waxseal::seal::Id;
 use waxseal::session::{
     Change, Committed, Key, PostgresStore, Store, StoreError, USERNAME, Values,
 };
 
 use self::cluster::Cluster;
+use super::records::{self, HOUR, any_key, commit, put};
 use super::{cases, outage, pages};
 
-const HOUR: Duration = Duration::from_secs(3600);
 /// The longest that a call may take, and something for a busy machine.
 const PROMPT: Duration = Duration::from_millis(2500);
 
-fn any_key() -> Key {
-    Key::of(Id::random())
-}
-
-fn begin(store: &PostgresStore, pairs: &[(&str, &str)]) -> Key {
-    let key = any_key();
-    let pairs = pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
-    let done = commit(store, &key, &Change::New(pairs.collect())).unwrap();
-    assert_eq!(done, Committed::Done);
-    key
-}
-
 fn update(store: &PostgresStore, key: &Key, name: &str, value: Option<&str>) {
-    let change = Change::Update([(name.to_owned(), value.map(str::to_owned))].into());
-    assert_eq!(commit(store, key, &change).unwrap(), Committed::Done);
-}
-
-fn commit(store: &PostgresStore, key: &Key, change: &Change) -> Result<Committed, StoreError> {
-    store.commit(key, change, SystemTime::now() + HOUR)
+    assert_eq!(records::update(store, key, name, value), Committed::Done);
 }
 
 /// The error of a call now, which must come soon.
@@ -61,7 +43,7 @@ fn everything_that_every_store_does() {
 fn to_load_is_one_statement_and_to_save_another_parsed_once_a_connection() {
     let cluster = Cluster::start(&["log_min_duration_statement=0"]);
     let store = cluster.open();
-    let key = begin(&store, &[("a", "1")]);
+    let key = put(&store, &[("a", "1")]);
     let visit = |value: &str| {
         assert_eq!(store.find(&key).unwrap().unwrap().len(), 1);
         update(&store, &key, "a", Some(value));
@@ -87,8 +69,7 @@ fn a_user_is_found_by_the_index_among_many() {
         "auto_explain.log_analyze=on",
     ]);
     let store = cluster.open();
-    let own: Vec<Key> =
-        (0..3).map(|_| begin(&store, &[(USERNAME, "foo"), ("note", "n")])).collect();
+    let own: Vec<Key> = (0..3).map(|_| put(&store, &[(USERNAME, "foo"), ("note", "n")])).collect();
     cluster.fill(200_000, "CASE WHEN g % 2 = 0 THEN 'user' || g ELSE NULL END", "now() + '1h'");
     let find = || store.users().unwrap().find_by_user("foo", &["note"], 10).unwrap();
     // From the sixth time on, the server may use a plan that suits every user.
@@ -115,7 +96,7 @@ fn no_text_is_an_error() {
     let texts = ["\0", "a\0b\0", "\u{1a}", "\u{1a}0", "\u{1a}1", "\0\u{1a}10", "", "$1 $", &long];
     for text in texts {
         for other in texts {
-            let key = begin(&store, &[(USERNAME, text), (&format!("_{other}"), text)]);
+            let key = put(&store, &[(USERNAME, text), (&format!("_{other}"), text)]);
             let expected = |value: &str| -> Values {
                 [(USERNAME, value), (&format!("_{other}"), text)]
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -138,7 +119,7 @@ fn no_text_is_an_error() {
     // Longer than an index entry may be, and alike until then.
     let noise: String = (0..400).map(|_| any_key().to_string()).collect();
     let (one, other) = (format!("{noise}1"), format!("{noise}2"));
-    let keys = [&one, &other].map(|user| begin(&store, &[(USERNAME, user)]));
+    let keys = [&one, &other].map(|user| put(&store, &[(USERNAME, user)]));
     let found = store.users().unwrap().find_by_user(&one, &[], 9).unwrap();
     assert_eq!(found, [(keys[0], Values::new())]);
     // No time is one either.
@@ -189,10 +170,10 @@ fn who_may_not_create_the_table_is_told_and_may_use_it() {
     let (table, indexes) = PostgresStore::SCHEMA.split_once("CREATE INDEX").unwrap();
     let grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON waxseal_sessions TO app;";
     cluster.sql(&format!("{table}{grant}"));
-    update(&store, &begin(&store, &[(USERNAME, "foo")]), "a", Some("1"));
+    update(&store, &put(&store, &[(USERNAME, "foo")]), "a", Some("1"));
     cluster.sql(&format!("CREATE INDEX{indexes}"));
     let store = PostgresStore::open(&address).unwrap();
-    let key = begin(&store, &[(USERNAME, "foo")]);
+    let key = put(&store, &[(USERNAME, "foo")]);
     assert_eq!(store.users().unwrap().find_by_user("foo", &[], 9).unwrap().len(), 2);
     store.users().unwrap().delete_by_user("foo").unwrap();
     assert_eq!(store.find(&key).unwrap(), None);
@@ -218,7 +199,7 @@ fn a_server_may_come_later_go_pause_and_come_back() {
     let store = cluster.open();
     assert!(unavailable(&store).contains("refused"));
     cluster.start_again();
-    let key = begin(&store, &[("a", "1")]);
+    let key = put(&store, &[("a", "1")]);
     let is_there = || assert_eq!(store.find(&key).unwrap().unwrap().len(), 1);
     for _ in 0..2 {
         cluster.server.stop();
@@ -284,7 +265,7 @@ fn a_long_pause_does_not_pile_up_threads() {
 fn a_lock_holds_up_nobody_for_long_here_or_in_the_server() {
     let cluster = Cluster::start(&[]);
     let store = cluster.open();
-    let key = begin(&store, &[("a", "1")]);
+    let key = put(&store, &[("a", "1")]);
     thread::scope(|scope| {
         scope.spawn(|| {
             cluster.sql("BEGIN; LOCK TABLE waxseal_sessions; SELECT pg_sleep(4); COMMIT")
@@ -314,7 +295,7 @@ fn tls_and_a_password_are_used_and_shown_to_nobody() {
         cluster.address().replace("admin@", &app) + "?sslmode=require"
     };
     let store = PostgresStore::open(&address("se%40cret%2F")).unwrap();
-    let key = begin(&store, &[("a", "1")]);
+    let key = put(&store, &[("a", "1")]);
     update(&store, &key, "a", Some("2"));
     let encrypted = "SELECT DISTINCT ssl, usename FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
         WHERE application_name = 'waxseal'";

@@ -6,15 +6,14 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use redis::{Commands, Connection};
-use waxseal::seal::Id;
 use waxseal::session::{
     Change, Committed, Key, RedisStore, Store, StoreError, Tls, USERNAME, UserIndex, Values,
 };
 
+use super::records::{HOUR, any_key, put, update, values};
 use super::server::Server;
 use super::{cases, outage, pages};
 
-const HOUR: Duration = Duration::from_secs(3600);
 /// Nothing in it may be shown.
 const PASSWORD: &str = "p@ss: /w#rd%";
 const ENCODED: &str = "p%40ss%3A%20%2Fw%23rd%25";
@@ -42,27 +41,6 @@ fn open_at(address: &str) -> RedisStore {
 fn connection(server: &Server) -> Connection {
     let address = format!("redis://127.0.0.1:{}", server.port);
     redis::Client::open(address).unwrap().get_connection().unwrap()
-}
-
-fn any_key() -> Key {
-    Key::of(Id::random())
-}
-
-fn values(pairs: &[(&str, &str)]) -> Values {
-    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// Commits a new record that lives for an hour.
-fn put(store: &RedisStore, pairs: &[(&str, &str)]) -> Key {
-    let key = any_key();
-    let done = store.commit(&key, &Change::New(values(pairs)), SystemTime::now() + HOUR);
-    assert_eq!(done.unwrap(), Committed::Done);
-    key
-}
-
-fn update(store: &RedisStore, key: &Key, name: &str, value: Option<&str>) -> Committed {
-    let change = Change::Update([(name.to_owned(), value.map(str::to_owned))].into());
-    store.commit(key, &change, SystemTime::now() + HOUR).unwrap()
 }
 
 /// A number that `INFO` tells.

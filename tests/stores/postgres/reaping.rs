@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use waxseal::session::{Key, PostgresStore, Store};
 
+use super::super::records::put;
 use super::cluster::Cluster;
-use super::{begin, update};
+use super::update;
 
 /// Far more than there is with a quiet machine, where it is a few milliseconds, and far less than
 /// a visitor notices.
@@ -15,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 /// The longest that a load or a commit took until the sender of `is_over` is gone.
 fn longest_call(store: &PostgresStore, expired: &[Key], is_over: &Receiver<()>) -> Duration {
-    let key = begin(store, &[("a", "1")]);
+    let key = put(store, &[("a", "1")]);
     let mut longest = Duration::ZERO;
     for expired in expired.iter().cycle() {
         let began = Instant::now();

@@ -1,0 +1,40 @@
+//! Records to put into a store, and to change there.
+
+use std::time::{Duration, SystemTime};
+
+use waxseal::seal::Id;
+use waxseal::session::{Change, Committed, Key, Store, StoreError, Values};
+
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+pub fn any_key() -> Key {
+    Key::of(Id::random())
+}
+
+pub fn values(pairs: &[(&str, &str)]) -> Values {
+    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// A commit of what is to live for an hour.
+pub fn commit(store: &dyn Store, key: &Key, change: &Change) -> Result<Committed, StoreError> {
+    store.commit(key, change, SystemTime::now() + HOUR)
+}
+
+/// Commits a new record.
+pub fn put(store: &dyn Store, pairs: &[(&str, &str)]) -> Key {
+    let key = any_key();
+    let done = commit(store, &key, &Change::New(values(pairs)));
+    assert_eq!(done.unwrap(), Committed::Done);
+    key
+}
+
+/// Changes one value, or removes it.
+pub fn update<'v>(
+    store: &dyn Store,
+    key: &Key,
+    name: &str,
+    value: impl Into<Option<&'v str>>,
+) -> Committed {
+    let change = Change::Update([(name.to_owned(), value.into().map(str::to_owned))].into());
+    commit(store, key, &change).unwrap()
+}

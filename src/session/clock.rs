@@ -57,6 +57,13 @@ pub(super) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// Unix milliseconds of `time`; 0 for what lies before 1970.
+#[cfg(any(feature = "redis", feature = "memcached"))]
+pub(super) fn unix_milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The time at `seconds` after 1970; the year 9999 for what lies beyond, which not every platform,
 /// and hardly a store, can tell.
 pub(super) fn from_unix_seconds(seconds: u64) -> SystemTime {

@@ -9,12 +9,13 @@ mod connection;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use form_urlencoded::Serializer;
 
 use self::connection::{Connection, Found, Login, Replaced};
 use super::address::AddressError;
+use super::clock::unix_milliseconds;
 use super::pool::{Failure, PATIENCE, Pool};
 use super::store::{Change, Committed, Key, Store, StoreError, Values};
 
@@ -225,7 +226,7 @@ impl Store for MemcachedStore {
 /// An item: the expiry in unix milliseconds, a line's end, and the values in
 /// `application/x-www-form-urlencoded`. The server's own clock stands still for up to a second.
 fn item(values: &Values, expires: SystemTime) -> Vec<u8> {
-    let item = format!("{}\n", milliseconds(expires));
+    let item = format!("{}\n", unix_milliseconds(expires));
     let end = item.len();
     let mut item = Serializer::for_suffix(item, end);
     item.extend_pairs(values);
@@ -237,19 +238,15 @@ fn living(item: &[u8]) -> Result<Option<Values>, StoreError> {
     let strange = || StoreError::Rejected("the item is no session".into());
     let end = item.iter().position(|byte| *byte == b'\n').ok_or_else(strange)?;
     let expires = str::from_utf8(&item[..end]).ok().and_then(|digits| digits.parse().ok());
-    let expires: u128 = expires.ok_or_else(strange)?;
+    let expires: u64 = expires.ok_or_else(strange)?;
     let values = form_urlencoded::parse(&item[end + 1..]).into_owned();
-    Ok((expires > milliseconds(SystemTime::now())).then(|| values.collect()))
-}
-
-fn milliseconds(time: SystemTime) -> u128 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+    Ok((expires > unix_milliseconds(SystemTime::now())).then(|| values.collect()))
 }
 
 /// The expiry for the server: unix seconds, rounded up. One in the past is no relative one, so that
 /// the item expires at once.
 fn seconds(expires: SystemTime) -> u32 {
-    let seconds = u64::try_from(milliseconds(expires).div_ceil(1000)).unwrap_or(u64::MAX);
+    let seconds = unix_milliseconds(expires).div_ceil(1000);
     u32::try_from(seconds.max(LAST_RELATIVE + 1)).unwrap_or(u32::MAX)
 }
 

@@ -4,7 +4,7 @@
 //! server, name by name. Everything that must not be torn apart is one script, sent in one call.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use ::redis::{
     Client, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, Script,
@@ -12,6 +12,7 @@ use ::redis::{
 };
 
 use super::address::AddressError;
+use super::clock::unix_milliseconds;
 use super::pool::{Cause, Failure, PATIENCE, Pool};
 use super::store::{Change, Committed, Key, Store, StoreError, Values};
 use super::user_index::UserIndex;
@@ -154,11 +155,6 @@ fn field(name: &str) -> String {
     format!("{VALUE}{name}")
 }
 
-fn milliseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_millis().try_into().unwrap_or(LATEST).min(LATEST)
-}
-
 impl Store for RedisStore {
     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
         let fields: Vec<(String, String)> =
@@ -186,7 +182,7 @@ impl Store for RedisStore {
         };
         change.check_size()?;
         let mut call = self.commit.key(record(key));
-        call.arg(key.to_string()).arg(milliseconds(expires)).arg(kind);
+        call.arg(key.to_string()).arg(unix_milliseconds(expires).min(LATEST)).arg(kind);
         for (name, value) in changes {
             match value {
                 Some(value) => call.arg("set").arg(field(name)).arg(value),

@@ -33,21 +33,22 @@ pub(super) fn sign_out(app: &App, request: &mut Request<'_>) -> Result<Response,
 fn end(app: &App, request: &Request<'_>, what: &What) -> Result<Response, Error> {
     let mut session = app.session(request)?;
     let username = session.user().map(str::to_owned);
-    let done = match (&username, what) {
-        (Some(user), What::Everywhere) => app.sessions.revoke_user(user),
-        (Some(user), What::One(key)) if !app.users.is_demo() => {
-            app.sessions.revoke(key, user).map(drop)
-        }
-        _ => Ok(()),
-    };
-    done.map_err(|error| app.unavailable(request, &error, "a session could not be ended"))?;
     let is_another = matches!(what, What::One(key) if *key != Key::of(session.id()));
+    let ended = match (&username, what) {
+        (Some(user), What::Everywhere) => app.sessions.revoke_user(user).map(|()| true),
+        // In the demonstration everybody is the same user.
+        (Some(_), What::One(_)) if is_another && app.users.is_demo() => Ok(false),
+        (Some(user), What::One(key)) if is_another => app.sessions.revoke(key, user),
+        _ => Ok(true),
+    };
+    let ended =
+        ended.map_err(|error| app.unavailable(request, &error, "a session could not be ended"))?;
     if !is_another {
         session.destroy();
     }
     let response = Response::redirect(303, "/").with_header("Cache-Control", "no-store");
     let response = app.save(&app.sessions, request, &mut session, response)?;
-    if let Some(username) = username {
+    if let Some(username) = username.filter(|_| ended) {
         let done = match what {
             What::Everywhere => "signed out everywhere",
             What::One(_) if is_another => "ended another session",

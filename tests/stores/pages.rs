@@ -30,6 +30,11 @@ pub fn people(name: &str, vars: &[(&str, &str)], lists: bool) {
         assert!(!desk.is_signed_in(&one) && !tablet.is_signed_in(&other));
         assert!(phone.is_signed_in(&other) && keys(phone.get(&one, "/").text()).is_empty());
         assert_eq!(phone.post(&one, "/logout", "session=nonsense").status, 400);
+        // One that is nobody's any more: nothing is ended, and the log does not say so.
+        let mut third = Waxseal::start(&vars);
+        assert_eq!(phone.post(&third, "/logout", &format!("session={}", others[0])).status, 303);
+        assert!(third.terminate().success());
+        assert!(!third.log().contains("ended another session"), "{}", third.log());
         (desk, tablet) = (sign_in(), sign_in());
     }
 

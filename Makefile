@@ -135,5 +135,5 @@ bench-stores: bench-tools store-packages
 
 # What the front door costs, beside tiny_http directly on the port; needs wrk. A few minutes.
 bench-front-door:
-	benches/front_door.py bare:1 bare:4 bare:8 front:16:4 front:16:8 front:32:8 front:64:8
-	benches/front_door.py --slow 5000 front:16:8
+	benches/front_door.py bare:1 bare:4 bare:8 front:4 front:8 front:16
+	benches/front_door.py --slow 5000 front:8

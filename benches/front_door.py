@@ -4,8 +4,8 @@
     benches/front_door.py [--connections 8,64,512] [--seconds 2] [--rounds 5] SERVER …
     benches/front_door.py --slow 5000 [--rounds 5] SERVER …
 
-A SERVER is `bare:WORKERS` or `front:LANES:WORKERS`, of the programs in `front_door/`; with
-`@DIRECTORY` behind it, of programs that were built before a change. All are measured in turn, round
+A SERVER is `bare:WORKERS` or `front:WORKERS`, of the programs in `front_door/`; with `@DIRECTORY`
+behind it, of programs that were built before a change. All are measured in turn, round
 by round, so that whatever else the machine does falls on each of them. With `--slow`, so many
 connections send a byte now and then beside ten fast ones, every other time. Needs wrk and Linux.
 """
@@ -30,9 +30,8 @@ REPEATS = 4
 def program(name):
     """The program that a SERVER means."""
     spec, _, directory = name.partition("@")
-    kind, *numbers = spec.split(":")
-    names = {"bare": ["WORKER_THREADS"], "front": ["LANES", "WORKER_THREADS"]}[kind]
-    return Program(spec, (Path(directory or RELEASE) / kind,), dict(zip(names, numbers)))
+    kind, workers = spec.split(":")
+    return Program(spec, (Path(directory or RELEASE) / kind,), {"WORKER_THREADS": workers})
 
 
 def main():

@@ -105,7 +105,6 @@ fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Box<dyn Error
     match name {
         "port" | "panic_at" => {}
         "workers" => config.workers = value.parse()?,
-        "lanes" => config.lanes = value.parse()?,
         "max_connections" => config.max_connections = value.parse()?,
         "trusted_proxies" => config.trusted_proxies = TrustedProxies(value.parse()?),
         "queue" => limits.queue = value.parse()?,

@@ -2,8 +2,9 @@
 //!
 //! An answer is one value, with the lane and the number of its question. It does not go back over
 //! the lane as bytes, so there is nothing to be framed, and nothing that another's could be taken
-//! for. At most one for each lane is under way, and one of those that take much memory for each worker:
-//! it waits with such a one until the front, which counts what it holds, has taken it.
+//! for. No more are under way than questions were asked, which are a few for each worker, and one of
+//! those that take much memory for each worker: it waits with such a one until the front, which
+//! counts what it holds, has taken it.
 
 use std::borrow::Cow;
 use std::io;

@@ -231,6 +231,11 @@ impl Client {
         }
     }
 
+    /// The request that is ready needs a lane of its own.
+    pub(super) fn needs_lane_alone(&self) -> bool {
+        matches!(&self.state, State::Ready(gathering) if gathering.is_read_late())
+    }
+
     /// The front takes the request that is ready.
     pub(super) fn take_request(&mut self, moment: Moment<'_>) -> Option<Request> {
         if !matches!(self.state, State::Ready(_)) {

@@ -21,6 +21,7 @@ use super::deadlines::{Class, Deadlines};
 use super::lanes::Lanes;
 use super::limits::Limits;
 use super::listener::BACKLOG;
+use super::numbers::Numbers;
 use super::rendezvous::Rendezvous;
 use super::slots::{Key, Slots};
 use super::stop::Signals;
@@ -77,13 +78,13 @@ pub(super) struct Front {
     pub(super) answers: Arc<Answers>,
     /// Room for answers while they are delivered.
     pub(super) handed: Vec<Handed>,
-    /// The number of the last question.
-    pub(super) number: u64,
+    /// For questions.
+    pub(super) numbers: Numbers,
     /// Visitors who wait for a lane.
     pub(super) queued: usize,
     /// The last lane went to the newest of them.
     pub(super) newest_went: bool,
-    /// Lanes whose question is to be written at the end of this turn of the loop.
+    /// Lanes whose questions are to be written at the end of this turn of the loop.
     pub(super) asked: Vec<Key>,
     /// Visitors whose answer is to be written at the end of this turn of the loop.
     pub(super) answered: Vec<Key>,
@@ -124,8 +125,8 @@ impl Front {
         let registry = poll.registry();
         registry.register(&mut listener, LISTENER, Interest::READABLE).map_err(start)?;
         registry.register(&mut signals.socket, SIGNALS, Interest::READABLE).map_err(start)?;
-        let lanes = config.lanes.max(1);
-        let connections = connections_within_descriptors(config.max_connections, lanes);
+        let workers = config.workers.max(1);
+        let connections = connections_within_descriptors(config.max_connections, workers);
         let now = Instant::now();
         Ok(Front {
             poll,
@@ -140,18 +141,18 @@ impl Front {
             admission: Admission::new(connections, config.trusted_proxies),
             visitors: Slots::with_capacity(connections + 1),
             parked: BTreeSet::new(),
-            lanes: Lanes::new(rendezvous.address.clone(), lanes),
+            lanes: Lanes::new(rendezvous.address.clone(), workers),
             open_failing: false,
             answers,
             handed: Vec::new(),
-            number: 0,
+            numbers: Numbers::unguessable().map_err(start)?,
             queued: 0,
             newest_went: false,
             asked: Vec::new(),
             answered: Vec::new(),
             watchdog: Watchdog::new(config.limits.stuck_time),
             pulse,
-            workers: config.workers.max(1),
+            workers,
             signals,
             rendezvous: Some(rendezvous),
             draining: false,
@@ -263,7 +264,7 @@ impl Front {
     }
 
     fn look(&mut self) {
-        if self.lanes.all_free() {
+        if self.lanes.are_idle() {
             return self.watchdog.stop();
         }
         if let Some(why) = self.watchdog.look(self.signs()) {
@@ -297,7 +298,7 @@ impl Front {
         self.listener = None;
         self.rendezvous = None;
         self.signals.arm();
-        for key in self.visitors.keys() {
+        for key in self.visitors.iter().map(|(key, _)| key).collect::<Vec<_>>() {
             self.say_goodbye(key);
         }
     }

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Mutex;
 use std::thread::{self, JoinHandle};
 
 use tiny_http::Method;
@@ -98,16 +99,17 @@ fn answer_wrongly(mut lane: UnixStream, answers: &Answers) -> Option<()> {
         let request_line = lines.next()?;
         let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
         let value = |name: &str| head.iter().find_map(|line| line.strip_prefix(name));
-        let mut own = value("Waxseal-Lane: ")?.split(' ').map_while(|word| word.parse().ok());
-        let (key, number) = (own.next()?, own.next()? as u64);
+        let mut own = value("Waxseal-Lane: ")?.split(' ');
+        let key: usize = own.next()?.parse().ok()?;
+        let number = u64::from_str_radix(own.next()?, 16).ok()?;
         let name = value("Cookie: ").unwrap_or_default();
         let hand_over = |key: usize, number: u64| {
             let answer = Answer::render(Response::text(200, name.to_owned()), &Method::Get);
             answers.hand_over(Handed { lane: Key::from_number(key), number, answer });
         };
         match request_line.split(' ').nth(1)? {
-            "/ahead" => hand_over(key, number + 1),
-            "/behind" => hand_over(key, number - 1),
+            "/ahead" => hand_over(key, number.wrapping_add(1)),
+            "/behind" => hand_over(key, number.wrapping_sub(1)),
             "/next-lane" => {
                 hand_over(key ^ 1, number);
                 lane.write_all(b"x").ok()?;
@@ -191,7 +193,7 @@ fn whatever_workers_and_lanes_say_nobody_gets_anothers_answer() {
 #[test]
 fn a_late_answer_is_dropped_and_breaks_no_other_lane() {
     let mut config = config();
-    config.lanes = 1;
+    config.workers = 1;
     config.limits.lane_time = Duration::from_secs(1);
     let running = Running::start(config, Rendezvous::listen().unwrap(), lie);
     assert_eq!(running.get("/slow", "late").0, 504);
@@ -199,11 +201,84 @@ fn a_late_answer_is_dropped_and_breaks_no_other_lane() {
     running.stop();
 }
 
+/// tiny_http and workers who sleep as long as the path says, in milliseconds.
+fn sleepy(listener: UnixListener, config: &Config, answers: Arc<Answers>) -> Option<Workers> {
+    let handler = |request: &mut Request<'_>| {
+        let ms = request.path().trim_start_matches('/').parse().unwrap_or_default();
+        thread::sleep(Duration::from_millis(ms));
+        Response::text(200, request.cookies().into_owned())
+    };
+    Some(Workers::start(listener, config, answers, handler).unwrap())
+}
+
+/// All of these share the first lane, but for the body that is read late, which would hold it.
+#[test]
+fn whoever_is_slow_delays_nobody_else_on_the_lane() {
+    let mut config = config();
+    config.workers = 2;
+    let running = Running::start(config, Rendezvous::listen().unwrap(), sleepy);
+    for body in [0, 1024, 1025, 60_000] {
+        thread::scope(|scope| {
+            let slow = scope.spawn(|| running.post("/2000", "slow", &vec![b'x'; body]));
+            thread::sleep(Duration::from_millis(300));
+            for turn in 0..20 {
+                let name = format!("visitor-{turn}");
+                assert_eq!(running.get("/", &name), (200, name));
+            }
+            assert!(!slow.is_finished(), "with a body of {body} bytes the others waited");
+            assert_eq!(slow.join().unwrap(), (200, "slow".to_owned()));
+        });
+    }
+    running.stop();
+}
+
+/// The lane is given up for one who has waited too long; another has asked over it since, and the
+/// late answer comes before that other's.
+#[test]
+fn whoever_asked_over_a_lane_that_is_given_up_has_an_answer() {
+    let mut config = config();
+    config.workers = 2;
+    config.limits.lane_time = Duration::from_secs(3);
+    let running = Running::start(config, Rendezvous::listen().unwrap(), sleepy);
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| running.get("/4000", "late"));
+        thread::sleep(Duration::from_secs(2));
+        assert_eq!(running.get("/2500", "other"), (200, "other".to_owned()));
+        assert_eq!(slow.join().unwrap().0, 504);
+    });
+    assert_eq!(running.get("/", "next"), (200, "next".to_owned()));
+    running.stop();
+}
+
+/// Where the queue stands still, its newest and its oldest go in turn.
+#[test]
+fn a_crowd_is_served_from_both_ends() {
+    let mut config = config();
+    config.workers = 1;
+    let running = Running::start(config, Rendezvous::listen().unwrap(), sleepy);
+    let order = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for visitor in 0..40 {
+            let (running, order) = (&running, &order);
+            scope.spawn(move || {
+                assert_eq!(running.get("/40", "x").0, 200);
+                order.lock().unwrap().push(visitor);
+            });
+            thread::sleep(Duration::from_millis(3));
+        }
+    });
+    let order = order.into_inner().unwrap();
+    let turn = |visitor: usize| order.iter().position(|other| *other == visitor);
+    assert!(turn(12) < turn(25), "the oldest waited for everybody: {order:?}");
+    assert!(turn(38) < turn(25), "the newest waited for everybody: {order:?}");
+    running.stop();
+}
+
 /// Far more than a lane holds on its way, so that the handler is done before all of it is sent.
 #[test]
 fn a_body_that_nobody_reads_leaves_the_lane_in_order() {
     let mut config = config();
-    config.lanes = 1;
+    config.workers = 1;
     config.limits.body = 8 << 20;
     let running = Running::start(config, Rendezvous::listen().unwrap(), echo);
     for turn in 0..4 {

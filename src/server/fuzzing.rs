@@ -107,7 +107,8 @@ impl Connection {
     fn pass(&mut self, moment: Moment<'_>) {
         let request = self.client.take_request(moment).expect("it is ready");
         let head_only = request.head_only;
-        let bytes = request.into_bytes(format_args!("Waxseal-Lane: 1 ::1"));
+        let mut bytes = Vec::new();
+        request.write_to(&mut bytes, format_args!("Waxseal-Lane: 1 ::1"));
         check(&bytes, head_only);
         self.deeds.push(Deed::Passed(bytes));
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n".to_vec();

@@ -1,8 +1,17 @@
 //! A request on its way in, and what it is once it is whole.
 
+use std::fmt::Arguments;
+use std::io::Write;
+
 use super::chunked::Decoder;
 use super::head::{Body, Head, Persistence};
 use super::refusal::Refusal;
+
+/// A body of no more than this tiny_http reads together with its head, a longer one only when the
+/// worker does.
+const READ_WITH_HEAD: usize = 1024;
+/// Room for the two fields that are added to a head, and its end.
+const ADDED: usize = 160;
 
 /// A request on its way in: its head is accepted, its body may be on its way.
 #[derive(Debug)]
@@ -30,17 +39,26 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// The bytes for the lane: `own` is the front's own field.
-    pub(super) fn into_bytes(self, own: std::fmt::Arguments<'_>) -> Vec<u8> {
-        use std::io::Write;
-        let mut bytes = self.lines;
+    /// One without a body, of a head's lines.
+    pub(super) fn of_lines(lines: &str) -> Request {
+        Request { lines: lines.into(), body: Vec::new(), with_length: false, head_only: false }
+    }
+
+    /// Writes it for the lane, behind what lies there: `own` is the front's own field.
+    pub(super) fn write_to(&self, bytes: &mut Vec<u8>, own: Arguments<'_>) {
+        bytes.reserve(self.lines.len() + self.body.len() + ADDED);
+        bytes.extend_from_slice(&self.lines);
         // Writing into a Vec cannot fail.
         if self.with_length {
             let _ = write!(bytes, "Content-Length: {}\r\n", self.body.len());
         }
         let _ = write!(bytes, "{own}\r\n\r\n");
         bytes.extend_from_slice(&self.body);
-        bytes
+    }
+
+    /// tiny_http reads nothing behind it on its lane until a worker has read it.
+    pub(super) fn is_read_late(&self) -> bool {
+        is_read_late(&self.body)
     }
 }
 
@@ -67,6 +85,11 @@ impl Gathering {
             Missing::Bytes(missing) => Some(*missing),
             Missing::Chunks(_) => None,
         }
+    }
+
+    /// See [`Request::is_read_late`].
+    pub(super) fn is_read_late(&self) -> bool {
+        is_read_late(&self.body)
     }
 
     /// The answer has no body, whatever its head says.
@@ -99,4 +122,8 @@ impl Gathering {
             Missing::Chunks(decoder) => decoder.decode(bytes, &mut self.body, limit),
         }
     }
+}
+
+fn is_read_late(body: &[u8]) -> bool {
+    body.len() > READ_WITH_HEAD
 }

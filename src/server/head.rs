@@ -15,6 +15,9 @@ use super::target::{self, Target};
 /// Every field whose name begins with this is the front's own, and removed from what visitors send.
 const OWN_FIELDS: &[u8] = b"waxseal-";
 
+/// Of a request line, what is neither method nor target: blanks, the version, a slash, the line end.
+const REQUEST_LINE: usize = 13;
+
 /// An accepted head.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -304,8 +307,7 @@ fn write(
     headers: &[httparse::Header<'_>],
 ) -> Vec<u8> {
     let size: usize = headers.iter().map(|h| h.name.len() + h.value.len() + 4).sum();
-    // Room for what is added later, so that the buffer grows once only.
-    let mut lines = Vec::with_capacity(method.len() + target.path.len() + size + 160);
+    let mut lines = Vec::with_capacity(method.len() + target.path.len() + size + REQUEST_LINE);
     let slash = if target.path.starts_with('/') || target.path == "*" { "" } else { "/" };
     for part in [method, " ", slash, target.path, " HTTP/1.1\r\n"] {
         lines.extend_from_slice(part.as_bytes());

@@ -1,19 +1,30 @@
-//! One lane: a connection to tiny_http on which one request at a time is asked.
+//! One lane: a connection to tiny_http on which requests are asked, several at a time.
 //!
-//! The answer does not come back on it, but from the worker, in `answers.rs`. A lane serves again
-//! only after the answer to the question that it was asked. Anything else, another number or a byte
-//! on the lane itself, and it is closed: what cannot be told apart must not be passed on.
+//! tiny_http reads one request after another from it without waiting for answers, as pipelining
+//! (RFC 9112, section 9.3.2) wants. Those do not come back on it, but from the workers, in
+//! `answers.rs`, each with the number of its question, in any order. A number that was not asked, or
+//! a byte on the lane itself, and it is closed: what cannot be told apart must not be passed on.
 
+use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
+use std::time::Instant;
 
 use mio::net::UnixStream;
 
+use super::gathering::Request;
 use super::slots::Key;
 
 /// The field that the front adds to every request: the lane, the number, the visitor's address.
 pub(super) const OWN_FIELD: &str = "Waxseal-Lane";
 /// Stands in place of an address where a new lane is probed.
 pub(super) const PROBE: &str = "probe";
+/// Questions that a lane takes at a time: many, since what is written and read at once costs one
+/// call and wakes one thread.
+const SEATS: usize = 16;
+/// A buffer that has grown beyond this is not kept for the next questions.
+const BUFFER_KEPT: usize = 16 << 10;
+
 /// A lane can serve no more; why.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken(pub(super) &'static str);
@@ -24,23 +35,55 @@ pub(super) struct Question {
     pub(super) number: u64,
     /// Who waits for the answer; `None` for a probe. The visitor may have left meanwhile.
     pub(super) visitor: Option<Key>,
+    /// When the answer is due.
+    pub(super) due: Instant,
+}
+
+/// A question with where it ends, counted in bytes since the lane was opened.
+struct Asked {
+    question: Question,
+    end: usize,
 }
 
 /// See the module's documentation.
 pub(super) struct Lane {
     pub(super) socket: UnixStream,
-    question: Option<Question>,
+    /// Those without an answer, the oldest first.
+    asked: Vec<Asked>,
+    /// Its question has a body that tiny_http does not read before the worker does, which nothing
+    /// can be asked behind.
+    alone: bool,
+    /// It takes no more questions.
+    given_up: bool,
     outgoing: Vec<u8>,
+    /// Of what is outgoing.
     sent: usize,
+    /// All bytes before what is outgoing.
+    before: usize,
 }
 
 impl Lane {
     pub(super) fn new(socket: UnixStream) -> Self {
-        Lane { socket, question: None, outgoing: Vec::new(), sent: 0 }
+        Lane {
+            socket,
+            asked: Vec::new(),
+            alone: false,
+            given_up: false,
+            outgoing: Vec::new(),
+            sent: 0,
+            before: 0,
+        }
     }
 
-    pub(super) fn question(&self) -> Option<Question> {
-        self.question
+    /// What it is asked, the oldest first.
+    pub(super) fn questions(&self) -> impl ExactSizeIterator<Item = &Question> {
+        self.asked.iter().map(|asked| &asked.question)
+    }
+
+    /// Whether it can be asked one more.
+    pub(super) fn has_seat(&self, alone: bool) -> bool {
+        let shares = !alone && !self.alone && self.asked.len() < SEATS;
+        !self.given_up && (shares || self.asked.is_empty())
     }
 
     /// Bytes held in buffers.
@@ -48,11 +91,16 @@ impl Lane {
         self.outgoing.capacity()
     }
 
-    /// Asks; [`Lane::send`] writes it.
-    pub(super) fn ask(&mut self, question: Question, bytes: Vec<u8>) {
-        self.question = Some(question);
-        self.outgoing = bytes;
-        self.sent = 0;
+    /// Asks one more, behind what is to be sent already; [`Lane::send`] writes it.
+    pub(super) fn ask(&mut self, question: Question, request: &Request, own: Arguments<'_>) {
+        self.alone = request.is_read_late();
+        request.write_to(&mut self.outgoing, own);
+        self.asked.push(Asked { question, end: self.before + self.outgoing.len() });
+    }
+
+    /// Something is to be sent.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.outgoing.is_empty()
     }
 
     /// Writes what can be written; true where nothing is left.
@@ -66,18 +114,31 @@ impl Lane {
                 Err(e) => return Err(e),
             }
         }
-        self.outgoing = Vec::new();
+        self.before += mem::take(&mut self.sent);
+        self.outgoing.clear();
+        self.outgoing.shrink_to(BUFFER_KEPT);
         Ok(true)
     }
 
-    /// Its question is answered, if that has this number and all of it was sent.
+    /// The question with this number is answered, if all of it was sent.
     pub(super) fn answered(&mut self, number: u64) -> Option<Question> {
-        let asked = self.question.filter(|asked| asked.number == number)?;
-        if !self.outgoing.is_empty() {
+        let at = self.asked.iter().position(|asked| asked.question.number == number)?;
+        if self.asked[at].end > self.before + self.sent {
             return None;
         }
-        self.question = None;
-        Some(asked)
+        Some(self.asked.remove(at).question)
+    }
+
+    /// The oldest question, if it is overdue: nobody waits for it any longer. The lane takes no
+    /// more, since something may be wrong with it.
+    pub(super) fn give_up(&mut self, now: Instant) -> Option<Question> {
+        self.asked.first().filter(|oldest| oldest.question.due <= now)?;
+        self.given_up = true;
+        Some(self.asked.remove(0).question)
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up
     }
 
     /// Why it is broken, if there is anything to read. tiny_http writes only where it has refused a
@@ -97,39 +158,109 @@ mod tests {
     use super::*;
     use std::os::unix;
 
-    fn asked(number: u64) -> (Lane, unix::net::UnixStream) {
+    use std::time::Duration;
+
+    use crate::server::gathering::Gathering;
+    use crate::server::head;
+    use crate::server::limits::Limits;
+
+    fn lane() -> (Lane, unix::net::UnixStream) {
         let (ours, theirs) = unix::net::UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let mut lane = Lane::new(UnixStream::from_std(ours));
-        lane.ask(Question { number, visitor: None }, b"question".to_vec());
+        (Lane::new(UnixStream::from_std(ours)), theirs)
+    }
+
+    fn request(body: usize) -> Request {
+        let limits = Limits { body: 8 << 20, ..Limits::default() };
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {body}\r\n\r\n");
+        let head = head::read(head.as_bytes(), &limits).unwrap().unwrap();
+        let mut gathering = Gathering::new(head);
+        gathering.take(&vec![b'x'; body], limits.body).unwrap();
+        gathering.into_request().0
+    }
+
+    fn ask(lane: &mut Lane, number: u64, body: usize) {
+        let due = Instant::now() + Duration::from_secs(number);
+        let question = Question { number, visitor: None, due };
+        lane.ask(question, &request(body), format_args!("{OWN_FIELD}: {number}"));
+    }
+
+    fn answered(lane: &mut Lane, number: u64) -> bool {
+        lane.answered(number).is_some_and(|question| question.number == number)
+    }
+
+    #[test]
+    fn answered_in_any_order_each_once() {
+        let (mut lane, _theirs) = lane();
+        (1..=3).for_each(|number| ask(&mut lane, number, 0));
+        assert!(lane.has_unsent() && lane.send().unwrap() && !lane.has_unsent());
+        for (number, left) in [(2, 2), (1, 1), (3, 0)] {
+            assert!(!answered(&mut lane, 0) && !answered(&mut lane, 4));
+            assert!(answered(&mut lane, number) && !answered(&mut lane, number));
+            assert_eq!(lane.questions().len(), left);
+        }
+    }
+
+    #[test]
+    fn not_answered_before_it_was_sent_whole() {
+        let (mut lane, mut theirs) = lane();
+        ask(&mut lane, 1, 0);
+        assert!(!answered(&mut lane, 1));
         assert!(lane.send().unwrap());
-        (lane, theirs)
+        // More than a socket takes at once.
+        ask(&mut lane, 2, 0);
+        ask(&mut lane, 3, 4 << 20);
+        assert!(!lane.send().unwrap() && lane.has_unsent());
+        assert!(answered(&mut lane, 1) && answered(&mut lane, 2) && !answered(&mut lane, 3));
+        let mut read = vec![0; 1 << 20];
+        while !lane.send().unwrap() {
+            assert!(theirs.read(&mut read).unwrap() > 0);
+        }
+        assert!(answered(&mut lane, 3));
+        assert!(lane.memory() <= BUFFER_KEPT);
     }
 
     #[test]
-    fn answered_once_with_its_own_number() {
-        let (mut lane, _theirs) = asked(7);
-        assert!(lane.answered(6).is_none() && lane.answered(8).is_none());
-        assert_eq!(lane.answered(7).map(|question| question.number), Some(7));
-        assert!(lane.answered(7).is_none());
+    fn what_is_read_late_has_the_lane_alone() {
+        let (mut lane, _theirs) = lane();
+        assert!(lane.has_seat(true));
+        for number in 0..SEATS as u64 {
+            assert!(lane.has_seat(false));
+            ask(&mut lane, number, 1024);
+            assert!(!lane.has_seat(true));
+        }
+        assert!(!lane.has_seat(false));
+        assert!(lane.send().unwrap());
+        (0..SEATS as u64).for_each(|number| assert!(answered(&mut lane, number)));
+        assert!(lane.has_seat(true) && lane.has_seat(false));
+        ask(&mut lane, 16, 1025);
+        assert!(lane.send().unwrap() && !lane.has_seat(true) && !lane.has_seat(false));
+        assert!(answered(&mut lane, 16) && lane.has_seat(true) && lane.has_seat(false));
     }
 
     #[test]
-    fn not_answered_before_it_was_asked() {
-        let (mut lane, _theirs) = asked(7);
-        lane.ask(Question { number: 8, visitor: None }, b"question".to_vec());
-        assert!(lane.answered(8).is_none());
-        assert!(lane.send().unwrap() && lane.answered(8).is_some());
+    fn given_up_question_by_question() {
+        let (mut lane, _theirs) = lane();
+        let begin = Instant::now();
+        (10..=12).for_each(|number| ask(&mut lane, number, 0));
+        assert!(lane.send().unwrap());
+        assert!(lane.give_up(begin).is_none() && lane.has_seat(false));
+        let later = begin + Duration::from_millis(11_500);
+        let mut overdue = || lane.give_up(later).map(|question| question.number);
+        assert_eq!([overdue(), overdue(), overdue()], [Some(10), Some(11), None]);
+        assert!(lane.is_given_up() && !lane.has_seat(false));
+        assert!(!answered(&mut lane, 10) && answered(&mut lane, 12));
+        assert!(!lane.has_seat(false) && !lane.has_seat(true));
     }
 
     #[test]
     fn breaks_at_whatever_can_be_read() {
-        let (mut lane, mut theirs) = asked(7);
-        assert_eq!(lane.listen(), None);
+        let (mut speaking, mut theirs) = lane();
+        assert_eq!(speaking.listen(), None);
         theirs.write_all(b"x").unwrap();
-        assert_eq!(lane.listen(), Some(Broken("it speaks by itself")));
-        let (mut lane, theirs) = asked(7);
+        assert_eq!(speaking.listen(), Some(Broken("it speaks by itself")));
+        let (mut closed, theirs) = lane();
         drop(theirs);
-        assert!(lane.listen().is_some());
+        assert!(closed.listen().is_some());
     }
 }

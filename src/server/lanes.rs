@@ -1,4 +1,4 @@
-//! All lanes: which are free, and how one more is opened.
+//! All lanes: which is asked next, and how one more is opened.
 //!
 //! They are opened one after another, each with a probe answered before the next is begun: tiny_http
 //! counts its idle threads late, and of several connections at once some might never be served.
@@ -11,6 +11,7 @@ use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
 use super::budget::Holding;
+use super::gathering::Request;
 use super::lane::{Lane, OWN_FIELD, PROBE, Question};
 use super::slots::{Key, Slots};
 
@@ -20,7 +21,7 @@ const LANE_BIT: usize = 1 << (usize::BITS - 1);
 /// A lane with what the front keeps about it.
 pub(super) struct Entry {
     pub(super) lane: Lane,
-    /// When its answer is due.
+    /// When to look whether an answer is overdue: not after the first that is due.
     pub(super) due: Option<Instant>,
     /// What is counted of its buffers.
     pub(super) counted: Holding,
@@ -29,7 +30,6 @@ pub(super) struct Entry {
 /// See the module's documentation.
 pub(super) struct Lanes {
     entries: Slots<Entry>,
-    free: Vec<Key>,
     /// The one that is being probed.
     probed: Option<Key>,
     wanted: usize,
@@ -39,7 +39,7 @@ pub(super) struct Lanes {
 
 impl Lanes {
     pub(super) fn new(address: SocketAddr, wanted: usize) -> Self {
-        Lanes { entries: Slots::new(), free: Vec::new(), probed: None, wanted, address, opened: 0 }
+        Lanes { entries: Slots::new(), probed: None, wanted, address, opened: 0 }
     }
 
     pub(super) fn token(key: Key) -> Token {
@@ -55,33 +55,35 @@ impl Lanes {
         self.entries.get_mut(key)
     }
 
-    /// The lane used last: its thread is the likeliest to be awake still.
-    pub(super) fn take_free(&mut self) -> Option<Key> {
-        self.free.pop()
+    /// A lane for one more question. As few as possible are used: what goes over one together is
+    /// written and read together, and leaves others to questions that need one alone.
+    pub(super) fn with_seat(&self, alone: bool) -> Option<Key> {
+        let mut fit = self.usable().filter(|(_, entry)| entry.lane.has_seat(alone));
+        let found = if alone { fit.next_back() } else { fit.next() };
+        found.map(|(key, _)| key)
     }
 
-    pub(super) fn has_free(&self) -> bool {
-        !self.free.is_empty()
-    }
-
-    /// How many are asked.
-    pub(super) fn busy(&self) -> usize {
-        self.entries.len() - self.free.len()
-    }
-
-    /// How many there are to be.
-    pub(super) fn wanted(&self) -> usize {
-        self.wanted
+    /// How many questions are asked.
+    pub(super) fn questions(&self) -> usize {
+        self.entries.iter().map(|(_, entry)| entry.lane.questions().len()).sum()
     }
 
     /// Nothing is asked and nothing is missing.
-    pub(super) fn all_free(&self) -> bool {
-        self.free.len() == self.wanted
+    pub(super) fn are_idle(&self) -> bool {
+        self.usable().count() == self.wanted && self.questions() == 0
     }
 
-    /// Some lane has been answered and not been closed since.
+    /// Some lane can be asked.
     pub(super) fn any(&self) -> bool {
-        self.entries.len() > usize::from(self.probed.is_some())
+        self.usable().next().is_some()
+    }
+
+    /// Those that have been probed, and not been given up.
+    fn usable(&self) -> impl DoubleEndedIterator<Item = (Key, &Entry)> {
+        let probed = self.probed;
+        let usable =
+            move |(key, entry): &(Key, &Entry)| Some(*key) != probed && !entry.lane.is_given_up();
+        self.entries.iter().filter(usable)
     }
 
     /// How many were opened, ever.
@@ -89,9 +91,8 @@ impl Lanes {
         self.opened
     }
 
-    /// The question that a lane was asked is answered: it is free. True where it was the probe.
-    pub(super) fn release(&mut self, key: Key) -> bool {
-        self.free.push(key);
+    /// A lane's question is answered. True where it was the probe.
+    pub(super) fn answered(&mut self, key: Key) -> bool {
         let probe = self.probed == Some(key);
         if probe {
             self.probed = None;
@@ -101,7 +102,6 @@ impl Lanes {
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Entry> {
-        self.free.retain(|free| *free != key);
         if self.probed == Some(key) {
             self.probed = None;
         }
@@ -110,7 +110,7 @@ impl Lanes {
 
     /// Whether another is to be opened now.
     pub(super) fn wants_one(&self) -> bool {
-        self.probed.is_none() && self.entries.len() < self.wanted
+        self.probed.is_none() && self.usable().count() < self.wanted
     }
 
     /// Opens one and sends the probe.
@@ -123,14 +123,14 @@ impl Lanes {
         let socket = UnixStream::connect_addr(&self.address)?;
         let entry = Entry { lane: Lane::new(socket), due: Some(due), counted: Holding::default() };
         let key = self.entries.insert(entry);
-        let own = format!("{OWN_FIELD}: {} {number} {PROBE}", key.number());
-        let probe = format!("GET / HTTP/1.1\r\nHost: lane\r\n{own}\r\n\r\n");
-        let question = Question { number, visitor: None };
         let asked = match self.entries.get_mut(key) {
             Some(Entry { lane, .. }) => registry
                 .register(&mut lane.socket, Lanes::token(key), Interest::READABLE)
                 .and_then(|()| {
-                    lane.ask(question, probe.into_bytes());
+                    let question = Question { number, visitor: None, due };
+                    let request = Request::of_lines("GET / HTTP/1.1\r\nHost: lane\r\n");
+                    let own = format_args!("{OWN_FIELD}: {} {number:x} {PROBE}", key.number());
+                    lane.ask(question, &request, own);
                     lane.send()
                 }),
             None => Ok(true),
@@ -145,5 +145,71 @@ impl Lanes {
                 Err(error)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+    use std::time::Duration;
+
+    use mio::Poll;
+
+    use crate::server::rendezvous::Rendezvous;
+
+    /// So many lanes that answer their probes, and what they need to live.
+    fn opened(count: usize) -> (Lanes, Vec<Key>, (Poll, Rendezvous, UnixListener)) {
+        let poll = Poll::new().unwrap();
+        let (rendezvous, listener) = Rendezvous::listen().unwrap();
+        let mut lanes = Lanes::new(rendezvous.address.clone(), count);
+        let open = |number| {
+            assert!(lanes.wants_one());
+            let key = lanes.open(poll.registry(), number, Instant::now()).unwrap();
+            assert!(!lanes.wants_one() && !lanes.are_idle());
+            assert_ne!(lanes.with_seat(false), Some(key));
+            assert!(lanes.get_mut(key).unwrap().lane.answered(number).is_some());
+            assert!(lanes.answered(key));
+            key
+        };
+        let keys = (0..count as u64).map(open).collect();
+        assert!(lanes.are_idle() && !lanes.wants_one());
+        (lanes, keys, (poll, rendezvous, listener))
+    }
+
+    fn ask(lanes: &mut Lanes, key: Key, number: u64, due: Instant) {
+        let lane = &mut lanes.get_mut(key).unwrap().lane;
+        let request = Request::of_lines("GET / HTTP/1.1\r\n");
+        lane.ask(Question { number, visitor: None, due }, &request, format_args!("A: b"));
+        assert!(lane.send().unwrap());
+    }
+
+    #[test]
+    fn few_lanes_are_shared_and_the_others_left_to_who_needs_one_alone() {
+        let (mut lanes, keys, _alive) = opened(3);
+        assert_eq!(lanes.with_seat(true), Some(keys[2]));
+        let mut taken = Vec::new();
+        for number in 10..30 {
+            let key = lanes.with_seat(false).unwrap();
+            ask(&mut lanes, key, number, Instant::now());
+            taken.push(key);
+        }
+        taken.dedup();
+        assert_eq!((taken, lanes.questions()), (vec![keys[0], keys[1]], 20));
+        assert_eq!(lanes.with_seat(true), Some(keys[2]));
+        assert!(lanes.get_mut(keys[0]).unwrap().lane.answered(12).is_some());
+        assert_eq!(lanes.with_seat(false), Some(keys[0]));
+    }
+
+    #[test]
+    fn in_place_of_one_that_is_given_up_another_is_wanted() {
+        let (mut lanes, keys, _alive) = opened(1);
+        let begin = Instant::now();
+        ask(&mut lanes, keys[0], 2, begin);
+        ask(&mut lanes, keys[0], 3, begin + Duration::from_secs(1));
+        assert_eq!((lanes.questions(), lanes.with_seat(true)), (2, None));
+        assert!(lanes.get_mut(keys[0]).unwrap().lane.give_up(begin).is_some());
+        assert_eq!((lanes.questions(), lanes.with_seat(false)), (1, None));
+        assert!(!lanes.any() && !lanes.are_idle() && lanes.wants_one());
     }
 }

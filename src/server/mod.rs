@@ -4,7 +4,7 @@
 //! has no limits and no deadlines. So slow and hostile clients never meet it. One thread, the
 //! front, waits for readiness on all public sockets, reads each request whole within limits, checks
 //! it, and passes it on over a few lanes, which are Unix-domain connections to tiny_http's own
-//! listener, opened once. Behind them stands the usual blocking accept loop with a fixed pool.
+//! listener, opened once, several requests at a time on each. Behind them stands the usual blocking accept loop with a fixed pool.
 //!
 //! The way of a request:
 //!
@@ -14,7 +14,7 @@
 //!  ───────►  ┌─────────────────────────────────────┐   lane   ┌────────┐  ┌──────────────┐
 //!  ───────►  │ client: head ─ body ─ whole? valid? │ ───────► │ parses │─►│ accept loop  │
 //!  ───────►  │            (head, chunked)          │          └────────┘  │  pool.execute│
-//!     ⋮      │ queue ─ free lane? ─ number ────────│                      │   handler    │
+//!     ⋮      │ queue ─ free seat? ─ number ────────│                      │   handler    │
 //!  ◄───────  │ answer ◄─ same lane? same number? ──│ ◄── whole answers ── │   hand_over  │
 //!            └─────────────────────────────────────┘                      └──────────────┘
 //!  10,000     deadlines · admission · memory           a few lanes           a few threads
@@ -26,7 +26,7 @@
 //! | `client.rs` | one visitor's connection, as a state machine without a socket |
 //! | `client/reading.rs`, `gathering.rs`, `output.rs` | its request on the way in, its answer on the way out |
 //! | `head.rs`, `target.rs`, `chunked.rs` | what a valid request is |
-//! | `lane.rs`, `lanes.rs` | one lane; all of them, and how one is replaced |
+//! | `lane.rs`, `lanes.rs`, `numbers.rs` | one lane; all of them, and how one is replaced; what tells questions apart |
 //! | `answers.rs` | what workers hand to the front: whole answers |
 //! | `workers.rs`, `rendezvous.rs` | tiny_http, the accept loop and the pool; the socket between |
 //! | `admission.rs`, `deadlines.rs`, `limits.rs`, `budget.rs` | who comes in, how long, how much |
@@ -34,7 +34,7 @@
 //! | `stop.rs`, `panics.rs`, `watchdog.rs` | how it ends |
 //!
 //! Threads: the front, one in the accept loop, one of tiny_http's that accepts lanes, one of
-//! tiny_http's for each lane (four at least), and the workers. Their number does not depend on the
+//! tiny_http's for each lane (four at least), of which there are as many as workers, and the workers. Their number does not depend on the
 //! visitors. Memory: at most [`Limits::memory`] in buffers, a few hundred bytes a connection, and two
 //! answers for each worker; allocators round that up, by half at most with the one that the `waxseal`
 //! binary has.
@@ -64,6 +64,7 @@ mod lane;
 mod lanes;
 mod limits;
 mod listener;
+mod numbers;
 mod output;
 mod panics;
 mod passing;
@@ -98,10 +99,8 @@ use workers::Workers;
 pub struct Config {
     /// Where visitors come in.
     pub listener: TcpListener,
-    /// Threads that run the handler.
+    /// Threads that run the handler. There are as many lanes to tiny_http.
     pub workers: usize,
-    /// Connections between the front door and tiny_http: as many requests can be under way at once.
-    pub lanes: usize,
     /// Connections of visitors, at most; the limit of open files may allow less.
     pub max_connections: usize,
     /// Proxies in front of this server that are trusted to tell whose requests they pass on. With
@@ -117,7 +116,6 @@ impl Config {
         Config {
             listener,
             workers: 8,
-            lanes: 16,
             max_connections: 10_000,
             trusted_proxies: TrustedProxies(0),
             limits: Limits::default(),

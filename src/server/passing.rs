@@ -1,6 +1,8 @@
 //! What the front does with lanes: passes requests on, brings answers back, replaces what breaks.
 
+use std::iter;
 use std::mem;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use log::{error, warn};
@@ -12,33 +14,66 @@ use super::budget::Holding;
 use super::client::Want;
 use super::deadlines::{Class, Deadline};
 use super::front::{Front, OPEN_AGAIN};
+use super::gathering::Request;
 use super::lane::{Broken, OWN_FIELD, Question};
-use super::lanes::Lanes;
+use super::lanes::{Entry, Lanes};
 use super::refusal::{self, Refusal};
 use super::slots::Key;
 
 /// The pause after a lane could not be opened.
 const OPEN_PAUSE: Duration = Duration::from_millis(250);
+/// So many questions are under way for each worker at most: whoever is done finds the next, and
+/// what goes over a lane together is worth the one call.
+const AHEAD: usize = 4;
+/// The same where the queue stands: what is passed on cannot be overtaken any more.
+const AHEAD_OF_A_CROWD: usize = 2;
 /// Where somebody has waited so long for a lane, the queue counts as standing still.
 const STANDING: Duration = Duration::from_millis(250);
 
 impl Front {
-    /// Passes a visitor's request on, where a lane is free; else it waits, unless too many do.
+    /// Passes a visitor's request on, where a lane has a seat; else it waits, unless too many do.
     /// True where more can be done for the visitor.
     pub(super) fn pass(&mut self, key: Key) -> bool {
-        if !self.has_lane_to_give() {
-            return !self.queue(key);
-        }
+        let Some(lane) = self.lane_for(key) else { return !self.queue(key) };
         let moment = Front::moment(self.now, &self.limits, self.draining);
         let Some(visitor) = self.visitors.get_mut(key) else { return false };
         let Some(request) = visitor.client.take_request(moment) else { return false };
-        let Some(lane) = self.lanes.take_free() else { return false };
-        self.number += 1;
-        let (number, address) = (self.number, visitor.address);
-        let own = format_args!("{OWN_FIELD}: {} {number} {address}", lane.number());
-        let bytes = request.into_bytes(own);
-        self.ask(lane, Question { number, visitor: Some(key) }, bytes);
+        let address = visitor.address;
+        self.ask(lane, key, address, &request);
         true
+    }
+
+    /// The lane that a visitor's request goes over, if it can go now.
+    fn lane_for(&mut self, key: Key) -> Option<Key> {
+        let alone = self.visitors.get_mut(key)?.client.needs_lane_alone();
+        if self.lanes.questions() >= self.workers * self.ahead() {
+            return None;
+        }
+        self.lanes.with_seat(alone)
+    }
+
+    /// How many questions may be under way for each worker.
+    fn ahead(&self) -> usize {
+        match self.oldest_in_queue() {
+            Some(oldest) if self.stands(oldest) => AHEAD_OF_A_CROWD,
+            _ => AHEAD,
+        }
+    }
+
+    fn ask(&mut self, key: Key, visitor: Key, address: IpAddr, request: &Request) {
+        let Some(entry) = self.lanes.get_mut(key) else { return };
+        let (number, due) = (self.numbers.draw(), self.now + self.limits.lane_time);
+        if !entry.lane.has_unsent() {
+            self.asked.push(key);
+        }
+        let question = Question { number, visitor: Some(visitor), due };
+        let own = format_args!("{OWN_FIELD}: {} {number:x} {address}", key.number());
+        entry.lane.ask(question, request, own);
+        if entry.due.is_none() {
+            entry.due = Some(due);
+            self.deadlines.insert((Class::Lane, due, key));
+        }
+        self.watch();
     }
 
     // The queue. A visitor is in it as soon as its deadline says so.
@@ -81,32 +116,14 @@ impl Front {
         oldest.1 <= self.now + self.limits.lane_time.saturating_sub(STANDING)
     }
 
-    /// Whether a lane is free. Where the queue stands, those that keep the workers busy are enough:
-    /// what is passed on cannot be overtaken any more.
-    fn has_lane_to_give(&self) -> bool {
-        let enough = self.lanes.busy() >= 2 * self.workers
-            && self.oldest_in_queue().is_some_and(|oldest| self.stands(oldest));
-        self.lanes.has_free() && !enough
-    }
-
     /// Who is next: the oldest. But where the queue stands, the newest and the oldest in turn, so
     /// that a crowd that asks for much at once delays itself, and hardly those who come after it.
-    /// Who has just had a large answer is not new.
-    fn next_in_queue(&mut self) -> Option<Key> {
+    /// Who has just had a large answer is not new. True where it is the newest's turn.
+    fn next_in_queue(&self) -> Option<(Key, bool)> {
         let oldest = self.oldest_in_queue()?;
-        self.newest_went = !self.newest_went && self.stands(oldest);
-        let newest = self.deadlines.last(Class::Queue).filter(|_| self.newest_went);
-        Some(newest.unwrap_or(oldest).2)
-    }
-
-    fn ask(&mut self, key: Key, question: Question, bytes: Vec<u8>) {
-        let Some(entry) = self.lanes.get_mut(key) else { return };
-        let due = self.now + self.limits.lane_time;
-        entry.due = Some(due);
-        entry.lane.ask(question, bytes);
-        self.deadlines.insert((Class::Lane, due, key));
-        self.watch();
-        self.asked.push(key);
+        let newest_goes = !self.newest_went && self.stands(oldest);
+        let newest = self.deadlines.last(Class::Queue).filter(|_| newest_goes);
+        Some((newest.unwrap_or(oldest).2, newest_goes))
     }
 
     /// Writes what this turn of the loop has gathered: the questions to the lanes first, so that
@@ -117,7 +134,7 @@ impl Front {
     pub(super) fn write_all(&mut self) {
         while !(self.asked.is_empty() && self.answered.is_empty()) {
             while let Some(lane) = self.asked.pop() {
-                self.send_question(lane);
+                self.send_questions(lane);
             }
             // Behind an answer there may have been the next request already.
             while let Some(visitor) = self.answered.pop() {
@@ -126,7 +143,7 @@ impl Front {
         }
     }
 
-    fn send_question(&mut self, key: Key) {
+    fn send_questions(&mut self, key: Key) {
         let Some(entry) = self.lanes.get_mut(key) else { return };
         let sent = match entry.lane.send() {
             Ok(false) => {
@@ -137,19 +154,19 @@ impl Front {
         };
         match sent {
             Ok(()) => self.count_lane(key),
-            Err(_) => self.retire(key, Broken("it cannot be written to"), refusal::BROKEN_LANE),
+            Err(_) => self.retire(key, Broken("it cannot be written to")),
         }
     }
 
     /// A lane has room to write, or something to read, which it never should.
     pub(super) fn lane_ready(&mut self, key: Key, event: &Event) {
         if event.is_writable() {
-            self.send_question(key);
+            self.send_questions(key);
         }
         if let Some(entry) = self.lanes.get_mut(key)
             && let Some(broken) = entry.lane.listen()
         {
-            self.retire(key, broken, refusal::BROKEN_LANE);
+            self.retire(key, broken);
         }
     }
 
@@ -162,11 +179,13 @@ impl Front {
     }
 
     fn deliver(&mut self, Handed { lane, number, answer }: Handed) {
-        // Late: the lane has been retired, and whoever asked has another answer.
+        // Late, in either case: whoever asked has another answer.
         let Some(entry) = self.lanes.get_mut(lane) else { return };
         let Some(question) = entry.lane.answered(number) else {
-            let broken = Broken("an answer with another number");
-            return self.retire(lane, broken, refusal::BROKEN_LANE);
+            if !entry.lane.is_given_up() {
+                self.retire(lane, Broken("an answer with another number"));
+            }
+            return;
         };
         let moment = Front::moment(self.now, &self.limits, self.draining);
         // A visitor who has left: the answer is dropped here.
@@ -176,56 +195,96 @@ impl Front {
         self.lane_answered(lane, question.visitor);
     }
 
-    /// A lane's question is answered: who is next in the queue has it, before anything is written.
+    /// A lane's question is answered: who is next in the queue has its seat, before anything is
+    /// written.
     fn lane_answered(&mut self, key: Key, visitor: Option<Key>) {
-        if let Some(entry) = self.lanes.get_mut(key)
-            && let Some(due) = entry.due.take()
-        {
-            self.deadlines.remove(&(Class::Lane, due, key));
-        }
-        if self.lanes.release(key) {
+        if self.lanes.answered(key) {
             self.open_failing = false;
+            // The probe had a time of its own.
+            self.forget_lane_due(key);
             self.open_lane();
         }
-        for _ in 0..self.lanes.wanted() {
-            if !self.has_lane_to_give() {
-                break;
-            }
-            let Some(next) = self.next_in_queue() else { break };
+        self.close_given_up(key);
+        while let Some((next, newest)) = self.next_in_queue()
+            && self.lane_for(next).is_some()
+        {
+            self.newest_went = newest;
             self.advance(next);
         }
         self.answered.extend(visitor);
     }
 
-    /// No answer in time.
+    /// An answer may be overdue. Nothing is asked over that lane any more, since something may be
+    /// wrong with it; but others who have asked keep their time.
     pub(super) fn lane_overdue(&mut self, key: Key) {
-        if let Some(entry) = self.lanes.get_mut(key) {
-            entry.due = None;
-            self.retire(key, Broken("no answer in time"), refusal::NO_ANSWER);
+        let Some(entry) = self.lanes.get_mut(key) else { return };
+        let before = entry.lane.is_given_up();
+        let overdue: Vec<_> = iter::from_fn(|| entry.lane.give_up(self.now)).collect();
+        entry.due = entry.lane.questions().next().map(|question| question.due);
+        if let Some(due) = entry.due {
+            self.deadlines.insert((Class::Lane, due, key));
+        }
+        if !before && entry.lane.is_given_up() {
+            self.log_closed(&Broken("no answer in time"));
+        }
+        for question in overdue {
+            self.refuse(question, refusal::NO_ANSWER);
+        }
+        self.close_given_up(key);
+        self.open_lane();
+    }
+
+    /// Closes a lane that nobody waits for any more, and that takes no questions.
+    fn close_given_up(&mut self, key: Key) {
+        if let Some(Entry { lane, .. }) = self.lanes.get_mut(key)
+            && lane.is_given_up()
+            && lane.questions().len() == 0
+        {
+            self.close(key);
         }
     }
 
-    /// Closes a lane; whoever waits for it gets a refusal, and another is opened in its place.
-    fn retire(&mut self, key: Key, why: Broken, refusal: Refusal) {
-        let Some(entry) = self.lanes.remove(key) else { return };
+    /// Closes a lane at once; whoever waits for it gets a refusal, and another is opened in its
+    /// place.
+    fn retire(&mut self, key: Key, why: Broken) {
+        let Some(entry) = self.close(key) else { return };
+        self.log_closed(&why);
+        for question in entry.lane.questions() {
+            self.refuse(*question, refusal::BROKEN_LANE);
+        }
+        self.open_lane();
+    }
+
+    fn close(&mut self, key: Key) -> Option<Entry> {
+        self.forget_lane_due(key);
+        let entry = self.lanes.remove(key)?;
         self.budget.recount(entry.counted, Holding::default());
-        if let Some(due) = entry.due {
+        self.watch();
+        Some(entry)
+    }
+
+    fn forget_lane_due(&mut self, key: Key) {
+        if let Some(due) = self.lanes.get_mut(key).and_then(|entry| entry.due.take()) {
             self.deadlines.remove(&(Class::Lane, due, key));
         }
+    }
+
+    fn log_closed(&self, why: &Broken) {
         if !self.draining {
             warn!(reason = why.0; "a lane is closed");
         }
-        self.watch();
-        if let Some(Question { visitor: Some(visitor), .. }) = entry.lane.question() {
-            let moment = Front::moment(self.now, &self.limits, self.draining);
-            if let Some(waiting) = self.visitors.get_mut(visitor)
-                && waiting.client.want(&self.limits) == Want::Answer
-            {
-                waiting.client.refuse(moment, refusal);
-            }
-            self.advance(visitor);
+    }
+
+    /// Nobody answers this: whoever waits gets a refusal.
+    fn refuse(&mut self, question: Question, refusal: Refusal) {
+        let Some(visitor) = question.visitor else { return };
+        let moment = Front::moment(self.now, &self.limits, self.draining);
+        if let Some(waiting) = self.visitors.get_mut(visitor)
+            && waiting.client.want(&self.limits) == Want::Answer
+        {
+            waiting.client.refuse(moment, refusal);
         }
-        self.open_lane();
+        self.advance(visitor);
     }
 
     /// Opens a lane where one is missing, one at a time.
@@ -233,9 +292,8 @@ impl Front {
         if self.rendezvous.is_none() || !self.lanes.wants_one() {
             return;
         }
-        self.number += 1;
         let due = self.now + self.limits.probe_time;
-        match self.lanes.open(self.poll.registry(), self.number, due) {
+        match self.lanes.open(self.poll.registry(), self.numbers.draw(), due) {
             Ok(key) => self.deadlines.insert((Class::Lane, due, key)),
             Err(error) => {
                 if !self.open_failing {

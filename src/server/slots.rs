@@ -86,10 +86,12 @@ impl<T> Slots<T> {
         Some(value)
     }
 
-    /// All keys in use.
-    pub(super) fn keys(&self) -> Vec<Key> {
-        let used = self.slots.iter().enumerate().filter(|(_, slot)| slot.value.is_some());
-        used.map(|(at, slot)| Key { place: at as u32, generation: slot.generation }).collect()
+    /// All that are in use, by place.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (Key, &T)> {
+        self.slots.iter().enumerate().filter_map(|(place, Slot { generation, value })| {
+            let key = Key { place: place as u32, generation: *generation };
+            value.as_ref().map(|value| (key, value))
+        })
     }
 }
 
@@ -107,6 +109,6 @@ mod tests {
         assert_eq!(slots.get_mut(first), None);
         assert_eq!(slots.remove(first), None);
         assert_eq!(slots.get_mut(Key::from_number(second.number())), Some(&mut 'b'));
-        assert_eq!((slots.len(), slots.keys()), (1, vec![second]));
+        assert_eq!((slots.len(), slots.iter().collect::<Vec<_>>()), (1, vec![(second, &'b')]));
     }
 }

@@ -210,7 +210,7 @@ fn own_field(request: &tiny_http::Request) -> Option<(Key, u64, Option<IpAddr>)>
     let field = request.headers().iter().find(|header| header.field.equiv(OWN_FIELD))?;
     let mut words = field.value.as_str().split(' ');
     let lane = Key::from_number(words.next()?.parse().ok()?);
-    let number = words.next()?.parse().ok()?;
+    let number = u64::from_str_radix(words.next()?, 16).ok()?;
     let peer = match words.next()? {
         PROBE => None,
         address => Some(address.parse().ok()?),

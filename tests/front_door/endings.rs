@@ -147,7 +147,7 @@ fn a_panic_outside_the_workers_ends_the_process() {
 
 #[test]
 fn workers_that_are_stuck_end_the_process() {
-    let mut server = Server::example(&["workers=2", "lanes=4", "lane_ms=1000", "stuck_ms=3000"]);
+    let mut server = Server::example(&["workers=2", "lane_ms=1000", "stuck_ms=3000"]);
     let mut streams: Vec<_> = (0..2).map(|_| server.connect()).collect();
     // One of two workers is stuck: nothing happens.
     streams[0].write_all(b"GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -175,12 +175,12 @@ fn a_panic_in_the_front_ends_the_process() {
 
 #[test]
 fn a_server_without_a_lane_ends() {
-    let mut server = Server::example(&["lanes=1", "workers=2", "lane_ms=300", "stuck_ms=3000"]);
+    let mut server = Server::example(&["workers=1", "lane_ms=300", "stuck_ms=3000"]);
     // The one lane is given up, and there is no descriptor for another.
     let mut stream = server.connect();
     until("it is let in", || server.get("/").is_some());
     server.limit_descriptors(5);
-    stream.write_all(b"GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    stream.write_all(b"GET /slow/1000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut stream).unwrap().status, 504);
     let status = server.wait(Duration::from_secs(15)).expect("it ends");
     assert_eq!(status.code(), Some(70));

@@ -217,22 +217,22 @@ fn one_request_of_a_connection_at_a_time_and_in_order() {
 
 #[test]
 fn requests_waiting_for_a_lane() {
-    let server = Server::example(&["queue=4", "lanes=2", "workers=2"]);
-    let mut streams: Vec<_> = (0..10).map(|_| server.connect()).collect();
+    let server = Server::example(&["queue=4", "workers=1"]);
+    let mut streams: Vec<_> = (0..12).map(|_| server.connect()).collect();
     for stream in &mut streams {
-        stream.write_all(b"GET /slow/1000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        stream.write_all(b"GET /slow/400 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         thread::sleep(Duration::from_millis(5));
     }
     let answers: Vec<_> = streams.iter_mut().map(|stream| read_answer(stream).unwrap()).collect();
     let busy = answers.iter().filter(|answer| answer.status == 503);
     assert!(busy.clone().all(|answer| answer.header("Retry-After").is_some()));
-    assert_eq!(busy.count(), 4, "2 in lanes, 4 waiting");
+    assert_eq!(busy.count(), 4, "4 under way, 4 waiting");
     server.assert_serves();
 }
 
 #[test]
 fn no_answer_in_time() {
-    let server = Server::example(&["lane_ms=400", "lanes=2", "workers=4"]);
+    let server = Server::example(&["lane_ms=400", "workers=4"]);
     let threads = server.threads();
     let mut stream = server.connect();
     stream.write_all(b"GET /slow/1500 HTTP/1.1\r\nHost: a\r\n\r\nGET /whoami HTTP/1.1\r\nHost: a\r\nCookie: me\r\n\r\n").unwrap();

@@ -13,8 +13,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, pr
 
 use super::visitor::{Answer, ask, read_all, read_answer};
 
-/// Lanes of a server that is not told how many.
-const LANES: usize = 16;
+/// Workers of a server that is not told how many.
+const WORKERS: usize = 8;
 /// No exchange of a test takes longer.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const MEGABYTE: usize = 1 << 20;
@@ -53,7 +53,7 @@ impl Server {
         let cookie = answer.header("Set-Cookie").and_then(|set| set.split(';').next());
         let cookie = cookie.expect("signed in").to_owned();
         server.home = format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n").into_bytes();
-        server.settle(LANES);
+        server.settle(WORKERS);
         server
     }
 
@@ -65,8 +65,8 @@ impl Server {
         let mut command = Command::new(example);
         command.args(settings);
         let server = Server::start(command);
-        let lanes = settings.iter().find_map(|setting| setting.strip_prefix("lanes="));
-        server.settle(lanes.map_or(LANES, |lanes| lanes.parse().unwrap()));
+        let workers = settings.iter().find_map(|setting| setting.strip_prefix("workers="));
+        server.settle(workers.map_or(WORKERS, |workers| workers.parse().unwrap()));
         server
     }
 
@@ -97,13 +97,13 @@ impl Server {
         server
     }
 
-    /// All lanes are open when each of so many has its thread, and no more threads come.
-    fn settle(&self, lanes: usize) {
+    /// All lanes are open when each worker's has its thread, and no more threads come.
+    fn settle(&self, workers: usize) {
         self.assert_serves();
         until("all threads are there", || {
             let threads = self.threads();
             thread::sleep(Duration::from_millis(500));
-            threads > lanes.max(8) && self.threads() == threads
+            threads > 2 * workers && self.threads() == threads
         });
     }
 

@@ -1,4 +1,4 @@
-//! The front door with a home page like the product's; `LANES` and `WORKER_THREADS` are free.
+//! The front door with a home page like the product's; the number of workers in `WORKER_THREADS`.
 
 #![forbid(unsafe_code)]
 
@@ -17,7 +17,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
     println!("{}", listener.local_addr()?.port());
     let mut config = Config::new(listener);
-    config.lanes = number("LANES", config.lanes);
     config.workers = number("WORKER_THREADS", config.workers);
     Ok(serve(config, move |request| app.answer(request))?)
 }

@@ -10,8 +10,9 @@ use crate::http::TrustedProxies;
 /// Descriptors for everything but connections and lanes: standard streams, poll, signals, log,
 /// stores.
 const SPARE_DESCRIPTORS: usize = 64;
-/// Descriptors for a lane: the front's, two of tiny_http's, and as many for its replacement.
-const DESCRIPTORS_PER_LANE: usize = 6;
+/// Descriptors for a lane: the front's, two of tiny_http's, and as many for each of two in its place
+/// that were given up, the older of which is closed before there can be a third.
+const DESCRIPTORS_PER_LANE: usize = 9;
 
 /// Counts connections.
 pub(super) struct Admission {

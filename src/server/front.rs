@@ -75,6 +75,8 @@ pub(super) struct Front {
     pub(super) lanes: Lanes,
     /// Opening a lane failed, which has been logged.
     pub(super) open_failing: bool,
+    /// It will be tried again, after a pause.
+    pub(super) open_paused: bool,
     pub(super) answers: Arc<Answers>,
     /// Room for answers while they are delivered.
     pub(super) handed: Vec<Handed>,
@@ -82,8 +84,10 @@ pub(super) struct Front {
     pub(super) numbers: Numbers,
     /// Visitors who wait for a lane.
     pub(super) queued: usize,
-    /// The last lane went to the newest of them.
+    /// The last seat went to the newest of them.
     pub(super) newest_went: bool,
+    /// The last answer came soon.
+    pub(super) quick: bool,
     /// Lanes whose questions are to be written at the end of this turn of the loop.
     pub(super) asked: Vec<Key>,
     /// Visitors whose answer is to be written at the end of this turn of the loop.
@@ -143,11 +147,13 @@ impl Front {
             parked: BTreeSet::new(),
             lanes: Lanes::new(rendezvous.address.clone(), workers),
             open_failing: false,
+            open_paused: false,
             answers,
             handed: Vec::new(),
             numbers: Numbers::unguessable().map_err(start)?,
             queued: 0,
             newest_went: false,
+            quick: false,
             asked: Vec::new(),
             answered: Vec::new(),
             watchdog: Watchdog::new(config.limits.stuck_time),
@@ -179,6 +185,7 @@ impl Front {
             self.expire();
             self.unpark();
             at_once = self.accept();
+            self.serve_queue();
             self.write_all();
             self.give_back_later();
             self.drained |= self.draining && self.visitors.len() == 0;
@@ -211,7 +218,10 @@ impl Front {
                 (Class::Lane, lane) => self.lane_overdue(lane),
                 // The loop tries by itself, now that the pause is over.
                 (Class::Own, ACCEPT_AGAIN) => self.newcomers = true,
-                (Class::Own, OPEN_AGAIN) => self.open_lane(),
+                (Class::Own, OPEN_AGAIN) => {
+                    self.open_paused = false;
+                    self.open_lane();
+                }
                 (Class::Own, LOOK) => self.look(),
                 (Class::Own, GIVE_BACK) => self.give_back(),
                 (Class::Own, _) => self.give_up_draining(),

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use tiny_http::Method;
@@ -247,6 +248,79 @@ fn whoever_asked_over_a_lane_that_is_given_up_has_an_answer() {
         assert_eq!(slow.join().unwrap().0, 504);
     });
     assert_eq!(running.get("/", "next"), (200, "next".to_owned()));
+    running.stop();
+}
+
+/// With one worker there is one lane, which those who share it would never leave empty.
+#[test]
+fn whoever_needs_a_lane_alone_has_its_turn() {
+    let mut config = config();
+    config.workers = 1;
+    config.limits.lane_time = Duration::from_secs(5);
+    let running = Running::start(config, Rendezvous::listen().unwrap(), sleepy);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for visitor in 0..3 {
+            let (running, done) = (&running, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let name = format!("visitor-{visitor}");
+                    assert_eq!(running.get("/10", &name), (200, name));
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(100));
+        let answers: Vec<_> = (0..3).map(|_| running.post("/", "long", &[b'x'; 1025]).0).collect();
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(answers, [200; 3]);
+    });
+    running.stop();
+}
+
+#[test]
+fn a_lane_that_does_not_answer_its_probe_is_replaced() {
+    let mut config = config();
+    config.workers = 1;
+    config.limits.probe_time = Duration::from_millis(200);
+    let running = Running::start(config, Rendezvous::listen().unwrap(), |listener, _, answers| {
+        thread::spawn(move || {
+            let silent = listener.accept();
+            let (lane, _) = listener.accept().unwrap();
+            answer_wrongly(lane, &answers);
+            drop(silent);
+        });
+        None
+    });
+    assert_eq!(running.get("/", "served"), (200, "served".to_owned()));
+    running.stop();
+}
+
+/// Nobody waits for what is overdue, but it still keeps the workers busy: nothing more is passed on
+/// until enough of it is done.
+#[test]
+fn what_is_overdue_is_still_under_way() {
+    let mut config = config();
+    config.workers = 2;
+    config.limits.queue = 0;
+    config.limits.lane_time = Duration::from_secs(1);
+    let running = Running::start(config, Rendezvous::listen().unwrap(), sleepy);
+    while running.get("/", "quick").0 != 200 {
+        thread::yield_now();
+    }
+    thread::scope(|scope| {
+        let slow: Vec<_> = (0..8)
+            .map(|_| {
+                thread::sleep(Duration::from_millis(10));
+                scope.spawn(|| running.get("/700", "slow").0)
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(1300));
+        assert_eq!(running.get("/", "refused").0, 503);
+        let statuses: Vec<_> = slow.into_iter().map(|visitor| visitor.join().unwrap()).collect();
+        assert_eq!(statuses, [200, 200, 504, 504, 504, 504, 504, 504]);
+        thread::sleep(Duration::from_millis(2000));
+        assert_eq!(running.get("/", "next"), (200, "next".to_owned()));
+    });
     running.stop();
 }
 

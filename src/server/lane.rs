@@ -4,6 +4,10 @@
 //! (RFC 9112, section 9.3.2) wants. Those do not come back on it, but from the workers, in
 //! `answers.rs`, each with the number of its question, in any order. A number that was not asked, or
 //! a byte on the lane itself, and it is closed: what cannot be told apart must not be passed on.
+//!
+//! A question whose answer is overdue is left: nobody waits for it any more, but it may still keep a
+//! worker busy, and its answer may still come. Something may be wrong with its lane, which is given
+//! up: it takes no more questions, and is closed when it has none.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Read, Write};
@@ -50,6 +54,8 @@ pub(super) struct Lane {
     pub(super) socket: UnixStream,
     /// Those without an answer, the oldest first.
     asked: Vec<Asked>,
+    /// Those that nobody waits for any more, until they are due once more.
+    left: Vec<Question>,
     /// Its question has a body that tiny_http does not read before the worker does, which nothing
     /// can be asked behind.
     alone: bool,
@@ -67,6 +73,7 @@ impl Lane {
         Lane {
             socket,
             asked: Vec::new(),
+            left: Vec::new(),
             alone: false,
             given_up: false,
             outgoing: Vec::new(),
@@ -75,9 +82,20 @@ impl Lane {
         }
     }
 
-    /// What it is asked, the oldest first.
-    pub(super) fn questions(&self) -> impl ExactSizeIterator<Item = &Question> {
-        self.asked.iter().map(|asked| &asked.question)
+    /// What it is asked, the oldest first, and what is left.
+    pub(super) fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.asked.iter().map(|asked| &asked.question).chain(&self.left)
+    }
+
+    /// How many questions these are.
+    pub(super) fn count(&self) -> usize {
+        self.asked.len() + self.left.len()
+    }
+
+    /// When to look for overdue answers next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let asked = self.asked.first().map(|asked| asked.question.due);
+        asked.into_iter().chain(self.left.first().map(|left| left.due)).min()
     }
 
     /// Whether it can be asked one more.
@@ -122,6 +140,9 @@ impl Lane {
 
     /// The question with this number is answered, if all of it was sent.
     pub(super) fn answered(&mut self, number: u64) -> Option<Question> {
+        if let Some(at) = self.left.iter().position(|left| left.number == number) {
+            return Some(self.left.remove(at));
+        }
         let at = self.asked.iter().position(|asked| asked.question.number == number)?;
         if self.asked[at].end > self.before + self.sent {
             return None;
@@ -129,12 +150,21 @@ impl Lane {
         Some(self.asked.remove(at).question)
     }
 
-    /// The oldest question, if it is overdue: nobody waits for it any longer. The lane takes no
-    /// more, since something may be wrong with it.
-    pub(super) fn give_up(&mut self, now: Instant) -> Option<Question> {
-        self.asked.first().filter(|oldest| oldest.question.due <= now)?;
+    /// Leaves the questions that are overdue: these. They are due once more at `again`, and
+    /// forgotten then, so that one that is lost does not keep the lane for ever.
+    pub(super) fn leave_overdue(&mut self, now: Instant, again: Instant) -> Vec<Question> {
+        self.left.retain(|left| left.due > now);
+        let count = self.asked.iter().take_while(|asked| asked.question.due <= now).count();
+        let overdue: Vec<_> = self.asked.drain(..count).map(|asked| asked.question).collect();
+        let left =
+            overdue.iter().map(|question| Question { visitor: None, due: again, ..*question });
+        self.left.extend(left);
+        overdue
+    }
+
+    /// Nothing more is asked over it.
+    pub(super) fn give_up(&mut self) {
         self.given_up = true;
-        Some(self.asked.remove(0).question)
     }
 
     pub(super) fn is_given_up(&self) -> bool {
@@ -197,7 +227,7 @@ mod tests {
         for (number, left) in [(2, 2), (1, 1), (3, 0)] {
             assert!(!answered(&mut lane, 0) && !answered(&mut lane, 4));
             assert!(answered(&mut lane, number) && !answered(&mut lane, number));
-            assert_eq!(lane.questions().len(), left);
+            assert_eq!(lane.count(), left);
         }
     }
 
@@ -239,18 +269,32 @@ mod tests {
     }
 
     #[test]
-    fn given_up_question_by_question() {
+    fn what_is_overdue_is_left_and_the_others_keep_their_time() {
         let (mut lane, _theirs) = lane();
         let begin = Instant::now();
-        (10..=12).for_each(|number| ask(&mut lane, number, 0));
-        assert!(lane.send().unwrap());
-        assert!(lane.give_up(begin).is_none() && lane.has_seat(false));
-        let later = begin + Duration::from_millis(11_500);
-        let mut overdue = || lane.give_up(later).map(|question| question.number);
-        assert_eq!([overdue(), overdue(), overdue()], [Some(10), Some(11), None]);
-        assert!(lane.is_given_up() && !lane.has_seat(false));
-        assert!(!answered(&mut lane, 10) && answered(&mut lane, 12));
-        assert!(!lane.has_seat(false) && !lane.has_seat(true));
+        let after = |seconds: u64| begin + Duration::from_secs(seconds);
+        for number in 10..=13 {
+            ask(&mut lane, number, 0);
+            lane.asked.last_mut().unwrap().question.due = after(number);
+        }
+        assert!(lane.send().unwrap() && lane.leave_overdue(begin, after(20)).is_empty());
+        assert!(!lane.is_given_up() && lane.has_seat(false) && lane.due() == Some(after(10)));
+
+        let overdue = lane.leave_overdue(after(11), after(20));
+        assert_eq!(overdue.iter().map(|question| question.number).collect::<Vec<_>>(), [10, 11]);
+        assert!(!lane.is_given_up() && lane.has_seat(false));
+        lane.give_up();
+        assert!(lane.is_given_up() && !lane.has_seat(false) && !lane.has_seat(true));
+        assert_eq!((lane.count(), lane.due()), (4, Some(after(12))));
+        // A late answer comes, and others in time.
+        assert!(answered(&mut lane, 10) && !answered(&mut lane, 10) && answered(&mut lane, 12));
+        assert!(answered(&mut lane, 13));
+        assert_eq!((lane.count(), lane.due()), (1, Some(after(20))));
+        assert!(lane.questions().all(|left| left.visitor.is_none()));
+        // The last never comes.
+        assert!(lane.leave_overdue(after(20), after(30)).is_empty());
+        assert_eq!((lane.count(), lane.due()), (0, None));
+        assert!(lane.is_given_up() && !lane.has_seat(false) && !lane.has_seat(true));
     }
 
     #[test]

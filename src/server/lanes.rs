@@ -21,7 +21,7 @@ const LANE_BIT: usize = 1 << (usize::BITS - 1);
 /// A lane with what the front keeps about it.
 pub(super) struct Entry {
     pub(super) lane: Lane,
-    /// When to look whether an answer is overdue: not after the first that is due.
+    /// When to look for overdue answers: not after the first that is due.
     pub(super) due: Option<Instant>,
     /// What is counted of its buffers.
     pub(super) counted: Holding,
@@ -55,17 +55,17 @@ impl Lanes {
         self.entries.get_mut(key)
     }
 
-    /// A lane for one more question. As few as possible are used: what goes over one together is
-    /// written and read together, and leaves others to questions that need one alone.
+    /// A lane for one more question: the first that has a seat, so that much goes over few lanes,
+    /// written and read together, and others are left to questions that need one alone.
     pub(super) fn with_seat(&self, alone: bool) -> Option<Key> {
         let mut fit = self.usable().filter(|(_, entry)| entry.lane.has_seat(alone));
         let found = if alone { fit.next_back() } else { fit.next() };
         found.map(|(key, _)| key)
     }
 
-    /// How many questions are asked.
+    /// How many questions are asked or left.
     pub(super) fn questions(&self) -> usize {
-        self.entries.iter().map(|(_, entry)| entry.lane.questions().len()).sum()
+        self.entries.iter().map(|(_, entry)| entry.lane.count()).sum()
     }
 
     /// Nothing is asked and nothing is missing.
@@ -84,6 +84,11 @@ impl Lanes {
         let usable =
             move |(key, entry): &(Key, &Entry)| Some(*key) != probed && !entry.lane.is_given_up();
         self.entries.iter().filter(usable)
+    }
+
+    /// It is new, and has not answered yet.
+    pub(super) fn is_probed(&self, key: Key) -> bool {
+        self.probed == Some(key)
     }
 
     /// How many were opened, ever.
@@ -208,8 +213,11 @@ mod tests {
         ask(&mut lanes, keys[0], 2, begin);
         ask(&mut lanes, keys[0], 3, begin + Duration::from_secs(1));
         assert_eq!((lanes.questions(), lanes.with_seat(true)), (2, None));
-        assert!(lanes.get_mut(keys[0]).unwrap().lane.give_up(begin).is_some());
-        assert_eq!((lanes.questions(), lanes.with_seat(false)), (1, None));
+        let again = begin + Duration::from_secs(2);
+        let lane = &mut lanes.get_mut(keys[0]).unwrap().lane;
+        assert_eq!(lane.leave_overdue(begin, again).len(), 1);
+        lane.give_up();
+        assert_eq!((lanes.questions(), lanes.with_seat(false)), (2, None));
         assert!(!lanes.any() && !lanes.are_idle() && lanes.wants_one());
     }
 }

@@ -4,7 +4,8 @@
 //! has no limits and no deadlines. So slow and hostile clients never meet it. One thread, the
 //! front, waits for readiness on all public sockets, reads each request whole within limits, checks
 //! it, and passes it on over a few lanes, which are Unix-domain connections to tiny_http's own
-//! listener, opened once, several requests at a time on each. Behind them stands the usual blocking accept loop with a fixed pool.
+//! listener, opened once, with several requests at a time on each. Behind them stands the usual
+//! blocking accept loop with a fixed pool.
 //!
 //! The way of a request:
 //!
@@ -33,11 +34,12 @@
 //! | `slots.rs` | keys that are never mistaken for older ones |
 //! | `stop.rs`, `panics.rs`, `watchdog.rs` | how it ends |
 //!
-//! Threads: the front, one in the accept loop, one of tiny_http's that accepts lanes, one of
-//! tiny_http's for each lane (four at least), of which there are as many as workers, and the workers. Their number does not depend on the
-//! visitors. Memory: at most [`Limits::memory`] in buffers, a few hundred bytes a connection, and two
-//! answers for each worker; allocators round that up, by half at most with the one that the `waxseal`
-//! binary has.
+//! Threads: the front, one in the accept loop, one of tiny_http's that accepts lanes, the workers, and
+//! one of tiny_http's for each lane. There are as many lanes as workers, but four of those threads at
+//! least, and three times as many at most, where answers stay away and lanes are given up. Their
+//! number does not depend on the visitors. Memory: at most [`Limits::memory`] in buffers, a few hundred
+//! bytes a connection, and two answers for each worker; allocators round that up, by half at most with
+//! the one that the `waxseal` binary has.
 //!
 //! ```no_run
 //! use waxseal::http::Response;

@@ -1,6 +1,5 @@
 //! What the front does with lanes: passes requests on, brings answers back, replaces what breaks.
 
-use std::iter;
 use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -22,19 +21,22 @@ use super::slots::Key;
 
 /// The pause after a lane could not be opened.
 const OPEN_PAUSE: Duration = Duration::from_millis(250);
-/// So many questions are under way for each worker at most: whoever is done finds the next, and
-/// what goes over a lane together is worth the one call.
-const AHEAD: usize = 4;
-/// The same where the queue stands: what is passed on cannot be overtaken any more.
-const AHEAD_OF_A_CROWD: usize = 2;
+/// So many questions are under way for each worker at most: whoever is done finds the next.
+const AHEAD: usize = 2;
+/// The same while answers are quick: the more goes over a lane together, the less each costs. But
+/// what is passed on cannot be overtaken any more.
+const AHEAD_WHILE_QUICK: usize = 4;
+/// An answer is quick that comes so soon after its question.
+const QUICK: Duration = Duration::from_millis(50);
 /// Where somebody has waited so long for a lane, the queue counts as standing still.
 const STANDING: Duration = Duration::from_millis(250);
 
 impl Front {
-    /// Passes a visitor's request on, where a lane has a seat; else it waits, unless too many do.
-    /// True where more can be done for the visitor.
+    /// Passes a visitor's request on, where nobody waits before it and a lane has a seat; else it
+    /// waits, unless too many do. True where more can be done for the visitor.
     pub(super) fn pass(&mut self, key: Key) -> bool {
-        let Some(lane) = self.lane_for(key) else { return !self.queue(key) };
+        let is_next = self.next_in_queue().is_none_or(|(next, _)| next == key);
+        let Some(lane) = self.lane_for(key).filter(|_| is_next) else { return !self.queue(key) };
         let moment = Front::moment(self.now, &self.limits, self.draining);
         let Some(visitor) = self.visitors.get_mut(key) else { return false };
         let Some(request) = visitor.client.take_request(moment) else { return false };
@@ -46,17 +48,23 @@ impl Front {
     /// The lane that a visitor's request goes over, if it can go now.
     fn lane_for(&mut self, key: Key) -> Option<Key> {
         let alone = self.visitors.get_mut(key)?.client.needs_lane_alone();
-        if self.lanes.questions() >= self.workers * self.ahead() {
+        let ahead = if self.quick { AHEAD_WHILE_QUICK } else { AHEAD };
+        if self.lanes.questions() >= self.workers * ahead {
             return None;
         }
         self.lanes.with_seat(alone)
     }
 
-    /// How many questions may be under way for each worker.
-    fn ahead(&self) -> usize {
-        match self.oldest_in_queue() {
-            Some(oldest) if self.stands(oldest) => AHEAD_OF_A_CROWD,
-            _ => AHEAD,
+    /// Those whose turn it is have the seats that there are.
+    ///
+    /// Who needs a lane alone may wait for one while others have seats. Then nobody goes, so that
+    /// one empties soon: each has a question, which are as many as there are workers.
+    pub(super) fn serve_queue(&mut self) {
+        while let Some((next, newest)) = self.next_in_queue()
+            && self.lane_for(next).is_some()
+        {
+            self.advance(next);
+            self.newest_went = newest;
         }
     }
 
@@ -179,76 +187,76 @@ impl Front {
     }
 
     fn deliver(&mut self, Handed { lane, number, answer }: Handed) {
-        // Late, in either case: whoever asked has another answer.
+        // Late: the lane has been closed, and whoever asked has another answer.
         let Some(entry) = self.lanes.get_mut(lane) else { return };
         let Some(question) = entry.lane.answered(number) else {
+            // Of a lane that is given up, it may be one that was left for too long.
             if !entry.lane.is_given_up() {
                 self.retire(lane, Broken("an answer with another number"));
             }
             return;
         };
+        self.quick = self.now + self.limits.lane_time <= question.due + QUICK;
         let moment = Front::moment(self.now, &self.limits, self.draining);
         // A visitor who has left: the answer is dropped here.
         if let Some(visitor) = question.visitor.and_then(|key| self.visitors.get_mut(key)) {
             visitor.client.answer(moment, answer);
         }
-        self.lane_answered(lane, question.visitor);
+        self.answered.extend(question.visitor);
+        if self.lanes.answered(lane) {
+            self.lane_opened(lane);
+        }
+        self.close_given_up(lane);
     }
 
-    /// A lane's question is answered: who is next in the queue has its seat, before anything is
-    /// written.
-    fn lane_answered(&mut self, key: Key, visitor: Option<Key>) {
-        if self.lanes.answered(key) {
-            self.open_failing = false;
-            // The probe had a time of its own.
-            self.forget_lane_due(key);
-            self.open_lane();
-        }
-        self.close_given_up(key);
-        while let Some((next, newest)) = self.next_in_queue()
-            && self.lane_for(next).is_some()
-        {
-            self.newest_went = newest;
-            self.advance(next);
-        }
-        self.answered.extend(visitor);
+    /// The probe is answered.
+    fn lane_opened(&mut self, key: Key) {
+        self.open_failing = false;
+        // The probe had a time of its own.
+        self.forget_lane_due(key);
+        self.open_lane();
     }
 
-    /// An answer may be overdue. Nothing is asked over that lane any more, since something may be
-    /// wrong with it; but others who have asked keep their time.
+    /// An answer may be overdue: who waits for it gets a refusal. The lane is given up where another
+    /// can take its place, but others who have asked keep their time.
     pub(super) fn lane_overdue(&mut self, key: Key) {
+        if self.lanes.is_probed(key) {
+            return self.retire(key, Broken("no answer in time"));
+        }
         let Some(entry) = self.lanes.get_mut(key) else { return };
-        let before = entry.lane.is_given_up();
-        let overdue: Vec<_> = iter::from_fn(|| entry.lane.give_up(self.now)).collect();
-        entry.due = entry.lane.questions().next().map(|question| question.due);
+        let overdue = entry.lane.leave_overdue(self.now, self.now + self.limits.lane_time);
+        entry.due = entry.lane.due();
         if let Some(due) = entry.due {
             self.deadlines.insert((Class::Lane, due, key));
         }
-        if !before && entry.lane.is_given_up() {
-            self.log_closed(&Broken("no answer in time"));
+        if !overdue.is_empty() && !entry.lane.is_given_up() && self.rendezvous.is_some() {
+            entry.lane.give_up();
+            warn!(reason = "no answer in time"; "a lane is given up");
+            self.open_lane();
         }
         for question in overdue {
             self.refuse(question, refusal::NO_ANSWER);
         }
         self.close_given_up(key);
-        self.open_lane();
     }
 
-    /// Closes a lane that nobody waits for any more, and that takes no questions.
+    /// Closes a lane that is given up and has no more questions.
     fn close_given_up(&mut self, key: Key) {
         if let Some(Entry { lane, .. }) = self.lanes.get_mut(key)
             && lane.is_given_up()
-            && lane.questions().len() == 0
+            && lane.count() == 0
         {
             self.close(key);
         }
     }
 
-    /// Closes a lane at once; whoever waits for it gets a refusal, and another is opened in its
-    /// place.
+    /// Closes a lane at once, and opens another in its place. All who have asked over it get a
+    /// refusal: which of their requests tiny_http had read, nobody can tell.
     fn retire(&mut self, key: Key, why: Broken) {
         let Some(entry) = self.close(key) else { return };
-        self.log_closed(&why);
+        if !self.draining {
+            warn!(reason = why.0; "a lane is closed");
+        }
         for question in entry.lane.questions() {
             self.refuse(*question, refusal::BROKEN_LANE);
         }
@@ -269,12 +277,6 @@ impl Front {
         }
     }
 
-    fn log_closed(&self, why: &Broken) {
-        if !self.draining {
-            warn!(reason = why.0; "a lane is closed");
-        }
-    }
-
     /// Nobody answers this: whoever waits gets a refusal.
     fn refuse(&mut self, question: Question, refusal: Refusal) {
         let Some(visitor) = question.visitor else { return };
@@ -289,7 +291,7 @@ impl Front {
 
     /// Opens a lane where one is missing, one at a time.
     pub(super) fn open_lane(&mut self) {
-        if self.rendezvous.is_none() || !self.lanes.wants_one() {
+        if self.rendezvous.is_none() || self.open_paused || !self.lanes.wants_one() {
             return;
         }
         let due = self.now + self.limits.probe_time;
@@ -300,6 +302,7 @@ impl Front {
                     error!(error:% = error; "a lane cannot be opened");
                 }
                 self.open_failing = true;
+                self.open_paused = true;
                 self.deadlines.insert((Class::Own, self.now + OPEN_PAUSE, OPEN_AGAIN));
             }
         }

@@ -84,5 +84,5 @@ fn ten_thousand_connections_and_the_worst_of_them() {
     drop(streams);
     until("memory is given back", || server.memory() < idle + 6 * MEGABYTE);
     assert_eq!(server.threads(), threads);
-    assert!(!server.log().contains("a lane is closed"), "{}", server.log());
+    assert!(!server.log().contains("a lane is"), "{}", server.log());
 }

@@ -97,13 +97,14 @@ impl Server {
         server
     }
 
-    /// All lanes are open when each worker's has its thread, and no more threads come.
+    /// All lanes are open when each worker's has its thread, of which tiny_http has four at least,
+    /// beside the front, the accept loop, and tiny_http's own; and no more threads come.
     fn settle(&self, workers: usize) {
         self.assert_serves();
         until("all threads are there", || {
             let threads = self.threads();
             thread::sleep(Duration::from_millis(500));
-            threads > 2 * workers && self.threads() == threads
+            threads >= workers + workers.max(4) + 3 && self.threads() == threads
         });
     }
 

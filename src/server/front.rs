@@ -84,7 +84,7 @@ pub(super) struct Front {
     pub(super) numbers: Numbers,
     /// Visitors who wait for a lane.
     pub(super) queued: usize,
-    /// The last seat went to the newest of them.
+    /// The last seat was the newest one's turn.
     pub(super) newest_went: bool,
     /// The last answer came soon.
     pub(super) quick: bool,
@@ -185,7 +185,6 @@ impl Front {
             self.expire();
             self.unpark();
             at_once = self.accept();
-            self.serve_queue();
             self.write_all();
             self.give_back_later();
             self.drained |= self.draining && self.visitors.len() == 0;

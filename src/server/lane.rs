@@ -7,7 +7,7 @@
 //!
 //! A question whose answer is overdue is left: nobody waits for it any more, but it may still keep a
 //! worker busy, and its answer may still come. Something may be wrong with its lane, which is given
-//! up: it takes no more questions, and is closed when it has none.
+//! up where another can take its place: it takes no more questions, and is closed when it has none.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Read, Write};
@@ -37,7 +37,8 @@ pub(super) struct Broken(pub(super) &'static str);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question {
     pub(super) number: u64,
-    /// Who waits for the answer; `None` for a probe. The visitor may have left meanwhile.
+    /// Who waits for the answer; `None` for a probe, and for one that is overdue. The visitor may
+    /// have left meanwhile.
     pub(super) visitor: Option<Key>,
     /// When the answer is due.
     pub(super) due: Instant,
@@ -127,15 +128,25 @@ impl Lane {
             match self.socket.write(&self.outgoing[self.sent..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(n) => self.sent += n,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.drop_sent();
+                    return Ok(false);
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
         }
-        self.before += mem::take(&mut self.sent);
-        self.outgoing.clear();
+        self.drop_sent();
         self.outgoing.shrink_to(BUFFER_KEPT);
         Ok(true)
+    }
+
+    /// Drops what was sent, once it is half of all: a lane that is never quite empty does not grow.
+    fn drop_sent(&mut self) {
+        if self.sent >= self.outgoing.len() - self.sent {
+            self.outgoing.drain(..self.sent);
+            self.before += mem::take(&mut self.sent);
+        }
     }
 
     /// The question with this number is answered, if all of it was sent.
@@ -248,6 +259,30 @@ mod tests {
         }
         assert!(answered(&mut lane, 3));
         assert!(lane.memory() <= BUFFER_KEPT);
+    }
+
+    #[test]
+    fn a_lane_that_is_never_quite_empty_does_not_grow() {
+        const BODY: usize = 60_000;
+        let (mut lane, mut theirs) = lane();
+        (0..20).for_each(|number| ask(&mut lane, number, BODY));
+        for number in 20..2_000 {
+            assert!(!lane.send().unwrap());
+            theirs.read_exact(&mut [0; BODY]).unwrap();
+            ask(&mut lane, number, BODY);
+        }
+        assert!(lane.memory() < 100 * BODY, "{}", lane.memory());
+        // Nothing was lost on the way, or sent twice.
+        let sent = lane.before + lane.sent;
+        assert!(!answered(&mut lane, 1_999) && sent < lane.asked[1_999].end);
+        let mut read = vec![0; 1 << 20];
+        let mut total = (2_000 - 20) * BODY;
+        while !lane.send().unwrap() {
+            total += theirs.read(&mut read).unwrap();
+        }
+        drop(lane.socket);
+        total += theirs.read_to_end(&mut read).unwrap();
+        assert_eq!(total, lane.asked[1_999].end);
     }
 
     #[test]

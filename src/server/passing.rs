@@ -58,7 +58,7 @@ impl Front {
     /// Those whose turn it is have the seats that there are.
     ///
     /// Who needs a lane alone may wait for one while others have seats. Then nobody goes, so that
-    /// one empties soon: each has a question, which are as many as there are workers.
+    /// one empties soon: each lane has a question already, so the workers are not idle.
     pub(super) fn serve_queue(&mut self) {
         while let Some((next, newest)) = self.next_in_queue()
             && self.lane_for(next).is_some()
@@ -140,7 +140,12 @@ impl Front {
     /// Each write wakes a thread. One after another they wake many for one switch away from the
     /// front, where between two reads each would be a switch of its own.
     pub(super) fn write_all(&mut self) {
-        while !(self.asked.is_empty() && self.answered.is_empty()) {
+        loop {
+            // Whatever it was that made room.
+            self.serve_queue();
+            if self.asked.is_empty() && self.answered.is_empty() {
+                break;
+            }
             while let Some(lane) = self.asked.pop() {
                 self.send_questions(lane);
             }
@@ -184,19 +189,23 @@ impl Front {
         self.answers.take(&mut handed);
         handed.drain(..).for_each(|handed| self.deliver(handed));
         self.handed = handed;
+        // Before newcomers of this turn are turned away, since the queue is full.
+        self.serve_queue();
     }
 
     fn deliver(&mut self, Handed { lane, number, answer }: Handed) {
         // Late: the lane has been closed, and whoever asked has another answer.
         let Some(entry) = self.lanes.get_mut(lane) else { return };
         let Some(question) = entry.lane.answered(number) else {
-            // Of a lane that is given up, it may be one that was left for too long.
-            if !entry.lane.is_given_up() {
+            // It may be one that was left for too long, where the lane is given up, or would be.
+            if !entry.lane.is_given_up() && !self.draining {
                 self.retire(lane, Broken("an answer with another number"));
             }
             return;
         };
-        self.quick = self.now + self.limits.lane_time <= question.due + QUICK;
+        if question.visitor.is_some() {
+            self.quick = self.now + self.limits.lane_time <= question.due + QUICK;
+        }
         let moment = Front::moment(self.now, &self.limits, self.draining);
         // A visitor who has left: the answer is dropped here.
         if let Some(visitor) = question.visitor.and_then(|key| self.visitors.get_mut(key)) {

@@ -84,7 +84,7 @@ pub(super) struct Front {
     pub(super) numbers: Numbers,
     /// Visitors who wait for a lane.
     pub(super) queued: usize,
-    /// The last seat was the newest one's turn.
+    /// It was the newest one's turn last.
     pub(super) newest_went: bool,
     /// The last answer came soon.
     pub(super) quick: bool,

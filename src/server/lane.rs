@@ -1,7 +1,7 @@
 //! One lane: a connection to tiny_http on which requests are asked, several at a time.
 //!
 //! tiny_http reads one request after another from it without waiting for answers, as pipelining
-//! (RFC 9112, section 9.3.2) wants. Those do not come back on it, but from the workers, in
+//! (RFC 9112, section 9.3.2) wants. Answers do not come back on it, but from the workers, in
 //! `answers.rs`, each with the number of its question, in any order. A number that was not asked, or
 //! a byte on the lane itself, and it is closed: what cannot be told apart must not be passed on.
 //!

@@ -80,10 +80,8 @@ impl Lanes {
 
     /// Those that have been probed, and not been given up.
     fn usable(&self) -> impl DoubleEndedIterator<Item = (Key, &Entry)> {
-        let probed = self.probed;
-        let usable =
-            move |(key, entry): &(Key, &Entry)| Some(*key) != probed && !entry.lane.is_given_up();
-        self.entries.iter().filter(usable)
+        let all = self.entries.iter();
+        all.filter(|(key, entry)| !self.is_probed(*key) && !entry.lane.is_given_up())
     }
 
     /// It is new, and has not answered yet.
@@ -98,7 +96,7 @@ impl Lanes {
 
     /// A lane's question is answered. True where it was the probe.
     pub(super) fn answered(&mut self, key: Key) -> bool {
-        let probe = self.probed == Some(key);
+        let probe = self.is_probed(key);
         if probe {
             self.probed = None;
             self.opened += 1;
@@ -107,7 +105,7 @@ impl Lanes {
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Entry> {
-        if self.probed == Some(key) {
+        if self.is_probed(key) {
             self.probed = None;
         }
         self.entries.remove(key)

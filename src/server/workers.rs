@@ -78,14 +78,21 @@ impl Workers {
 
 /// Waking a worker must not take the processor from the front, which has more to pass on: that
 /// would be two switches of context for each request. The kernel's policy for threads that can
-/// wait a moment says so; nothing else about them changes.
+/// wait a moment says so; their share of the processor stays as it was.
 #[cfg(target_os = "linux")]
 fn yield_to_front() {
-    use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
+    use thread_priority::{
+        NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityOsValue, ThreadSchedulePolicy,
+    };
+    // The niceness is set with the policy, so it is set to what it is: 0, the usual one. Where the
+    // process was given another, nothing is changed.
+    if rustix::process::getpriority_process(None) != Ok(0) {
+        return;
+    }
+    let usual = ThreadPriority::Os(ThreadPriorityOsValue::default());
     let batch = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
     let this = thread_priority::thread_native_id();
-    let set = thread_priority::set_thread_priority_and_policy(this, ThreadPriority::Min, batch);
-    if let Err(error) = set {
+    if let Err(error) = thread_priority::set_thread_priority_and_policy(this, usual, batch) {
         debug!(error:% = error; "the scheduling policy cannot be set");
     }
 }

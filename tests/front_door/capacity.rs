@@ -1,5 +1,6 @@
 //! What many connections cost: no CPU, no threads, and memory within the budget.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
@@ -22,6 +23,17 @@ fn idle_connections_cost_no_cpu() {
     thread::sleep(Duration::from_secs(10));
     let used = server.cpu() - before;
     assert!(used <= Duration::from_millis(30), "{used:?} in 10 s");
+}
+
+/// Beside other programs that are at work, workers with less would hardly run at all.
+#[test]
+fn all_threads_have_the_share_of_the_processor_that_the_process_was_given() {
+    for nicer in [0, 5] {
+        // In a thread of its own, since a process has the niceness of the thread that starts it.
+        let start = move || (rustix::process::nice(nicer).unwrap(), Server::waxseal());
+        let (given, server) = thread::spawn(start).join().unwrap();
+        assert_eq!(server.niceness(), BTreeSet::from([given.into()]));
+    }
 }
 
 #[test]

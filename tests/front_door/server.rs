@@ -1,5 +1,6 @@
 //! A running server, and what its process costs.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -175,10 +176,14 @@ impl Server {
 
     /// CPU time used so far, in steps of 10 ms.
     pub fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(self.proc("stat")).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        Duration::from_millis(ticks * 10)
+        let fields = stat(&self.proc("stat"));
+        Duration::from_millis((fields[11] + fields[12]) as u64 * 10)
+    }
+
+    /// Of all threads, from -20, who gets most of the processor, to 19, who gets hardly any.
+    pub fn niceness(&self) -> BTreeSet<i64> {
+        let threads = std::fs::read_dir(self.proc("task")).unwrap();
+        threads.map(|thread| stat(&thread.unwrap().path().join("stat"))[16]).collect()
     }
 
     /// Lowers or raises the limit of open files while it runs.
@@ -224,6 +229,15 @@ impl Drop for Server {
             eprintln!("--- the log of the server ---\n{}", self.log());
         }
     }
+}
+
+/// The numbers of a `stat` file, without those before the state; that one, a letter, is 0. See
+/// proc_pid_stat(5).
+fn stat(path: &Path) -> Vec<i64> {
+    let stat = std::fs::read_to_string(path).unwrap();
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    // The last ones can be larger, and nobody wants them.
+    fields.map(|field| field.parse().unwrap_or_default()).collect()
 }
 
 /// Waits until something is so.

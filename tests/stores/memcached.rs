@@ -21,8 +21,10 @@ const ENCODED: &str = "p%40ss%3A%20%2Fw%23rd%25";
 fn memcached(options: &'static [&'static str]) -> Server {
     let mut server = Server::new(move |port, _| {
         let mut command = Command::new("memcached");
-        // It does not run as root without being told so.
-        command.args(["-l", "127.0.0.1", "-u", "root", "-p", &port.to_string()]).args(options);
+        // It does not run as root without being told so. One thread counts connections in the
+        // order in which they came.
+        let port = port.to_string();
+        command.args(["-l", "127.0.0.1", "-u", "root", "-t", "1", "-p", &port]).args(options);
         command
     });
     server.start();

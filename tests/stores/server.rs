@@ -67,24 +67,41 @@ impl Server {
     /// It keeps its connections, and says nothing any more.
     pub fn pause(&self) {
         self.signal("-STOP");
+        // Of several threads some may go on for a moment after the signal was sent.
+        self.wait(|server| server.processes().iter().all(|process| is_stopped(process)));
     }
 
     pub fn resume(&self) {
         self.signal("-CONT");
     }
 
-    /// Sends a signal, by its option of kill(1), to it and to the processes that it has started.
+    /// Sends a signal, by its option of kill(1), to all of its processes.
     fn signal(&self, option: &str) {
+        for (at, process) in self.processes().iter().enumerate() {
+            let sent = Command::new("kill").args([option, process]).output().unwrap();
+            // A child may have ended by itself.
+            assert!(sent.status.success() || at > 0, "{sent:?}");
+        }
+    }
+
+    /// Its number, then those of the processes that it has started: a signal reaches it first, so
+    /// that it begins no more of them.
+    fn processes(&self) -> Vec<String> {
         let id = self.process.as_ref().expect("it is running").id().to_string();
         let children = Command::new("pgrep").args(["-P", &id]).output().unwrap().stdout;
         let children = String::from_utf8(children).unwrap();
-        // It first, so that it begins no more of them.
-        for process in std::iter::once(id.as_str()).chain(children.split_whitespace()) {
-            let sent = Command::new("kill").args([option, process]).output().unwrap();
-            // A child may have ended by itself.
-            assert!(sent.status.success() || process != id, "{sent:?}");
-        }
+        std::iter::once(id.as_str()).chain(children.split_whitespace()).map(str::to_owned).collect()
     }
+}
+
+/// Whether each thread of a process is stopped, or has ended; see proc_pid_stat(5).
+fn is_stopped(process: &str) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+        !state.starts_with(['R', 'S', 'D'])
+    })
 }
 
 impl Drop for Server {

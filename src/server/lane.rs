@@ -102,7 +102,7 @@ impl Lane {
     /// Whether it can be asked one more.
     pub(super) fn has_seat(&self, alone: bool) -> bool {
         let shares = !alone && !self.alone && self.asked.len() < SEATS;
-        !self.given_up && (shares || self.asked.is_empty())
+        !self.given_up && (shares || self.count() == 0)
     }
 
     /// Bytes held in buffers.
@@ -330,6 +330,17 @@ mod tests {
         assert!(lane.leave_overdue(after(20), after(30)).is_empty());
         assert_eq!((lane.count(), lane.due()), (0, None));
         assert!(lane.is_given_up() && !lane.has_seat(false) && !lane.has_seat(true));
+    }
+
+    #[test]
+    fn behind_a_long_body_that_is_overdue_nothing_is_asked() {
+        let (mut lane, _theirs) = lane();
+        ask(&mut lane, 1, 1025);
+        assert!(lane.send().unwrap());
+        let due = lane.due().unwrap();
+        assert_eq!(lane.leave_overdue(due, due + Duration::from_secs(1)).len(), 1);
+        assert!(!lane.has_seat(false) && !lane.has_seat(true));
+        assert!(answered(&mut lane, 1) && lane.has_seat(false) && lane.has_seat(true));
     }
 
     #[test]

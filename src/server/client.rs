@@ -261,17 +261,17 @@ impl Client {
         self.enter(moment, State::Answering(after));
     }
 
-    /// The front answers itself. Unless the request had been taken whole, nothing can follow it.
+    /// The front answers itself. Unless it had taken the request, nothing can follow it: a refusal
+    /// costs nobody any time, so one after another for all that a visitor sends at once would keep
+    /// the front from everybody else.
     pub(super) fn refuse(&mut self, moment: Moment<'_>, refusal: Refusal) {
-        // A request that never gets its lane is whole too.
-        drop(self.take_request(moment));
         match &self.state {
             State::Waiting(asked) => {
                 let answer = refusal.render(asked.head_only);
                 self.answer(moment, answer);
             }
             State::Idle | State::Head => self.refuse_at_last(moment, refusal, false),
-            State::Body(gathering) => {
+            State::Body(gathering) | State::Ready(gathering) => {
                 let head_only = gathering.head_only();
                 self.refuse_at_last(moment, refusal, head_only);
             }

@@ -72,6 +72,22 @@ fn pipelining_without_reading() {
     });
 }
 
+/// Whoever is turned away is so at once. All that such a visitor sends at once, and goes on sending,
+/// would have an answer each before anybody else is looked at.
+#[test]
+fn pipelining_to_a_full_queue() {
+    let server = Server::example(&["queue=0", "workers=1"]);
+    let slow = b"GET /slow/2000 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut busy: Vec<TcpStream> = (0..4).map(|_| server.ask(slow)).collect();
+    thread::sleep(Duration::from_millis(300));
+    for request in [&GET.repeat(500), &GET.repeat(5_000)] {
+        let answers = String::from_utf8(read_all(&mut server.ask(request))).unwrap();
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+        assert!(answers.starts_with("HTTP/1.1 503 ") && answers.contains("\r\nConnection: close"));
+    }
+    assert_eq!(read_answer(&mut busy[0]).unwrap().text(), "slept");
+}
+
 /// tiny_http alone: workers blocked; of the legitimate visitor's four requests one got no answer.
 #[test]
 fn answers_that_nobody_reads() {

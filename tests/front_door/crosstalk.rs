@@ -134,6 +134,9 @@ fn late_answers_reach_nobody() {
                     stream.write_all(request.as_bytes()).unwrap();
                     let answer = read_answer(&mut stream).unwrap();
                     assert!(matches!(answer.status, 503 | 504), "{answer:?}");
+                    if answer.status == 503 {
+                        continue;
+                    }
                     // On the same connection the next answer is the next request's.
                     let request = format!(
                         "GET /whoami HTTP/1.1\r\nHost: a\r\nCookie: next-{name}-{turn}\r\n\r\n"

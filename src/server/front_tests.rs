@@ -66,6 +66,14 @@ impl Running {
         (head[9..12].parse().unwrap(), body.to_owned())
     }
 
+    /// Asks until an answer was so quick that the front takes it for one.
+    fn warm_up(&self) {
+        let mut began = Instant::now();
+        while self.get("/", "quick").0 != 200 || began.elapsed() > Duration::from_millis(40) {
+            began = Instant::now();
+        }
+    }
+
     fn stop(mut self) {
         self.signals.write_all(b"x").unwrap();
         self.front.join().unwrap().unwrap();
@@ -85,13 +93,15 @@ fn echo(listener: UnixListener, config: &Config, answers: Arc<Answers>) -> Optio
 
 /// In place of tiny_http and its workers: answers rightly or wrongly, as the path says.
 fn lie(listener: UnixListener, _: &Config, answers: Arc<Answers>) -> Option<Workers> {
-    thread::spawn(move || {
-        while let Ok((lane, _)) = listener.accept() {
-            let answers = Arc::clone(&answers);
-            thread::spawn(move || answer_wrongly(lane, &answers));
-        }
-    });
+    thread::spawn(move || take_lanes(&listener, &answers));
     None
+}
+
+fn take_lanes(listener: &UnixListener, answers: &Arc<Answers>) {
+    while let Ok((lane, _)) = listener.accept() {
+        let answers = Arc::clone(answers);
+        thread::spawn(move || answer_wrongly(lane, &answers));
+    }
 }
 
 fn answer_wrongly(mut lane: UnixStream, answers: &Answers) -> Option<()> {
@@ -190,7 +200,7 @@ fn whatever_workers_and_lanes_say_nobody_gets_anothers_answer() {
     running.stop();
 }
 
-/// An answer that comes too late, while the lane in its lane's place is asked something else.
+/// An answer that comes too late, while the lane that was opened instead is asked something else.
 #[test]
 fn a_late_answer_is_dropped_and_breaks_no_other_lane() {
     let mut config = config();
@@ -284,10 +294,8 @@ fn a_lane_that_does_not_answer_its_probe_is_replaced() {
     config.limits.probe_time = Duration::from_millis(200);
     let running = Running::start(config, Rendezvous::listen().unwrap(), |listener, _, answers| {
         thread::spawn(move || {
-            let silent = listener.accept();
-            let (lane, _) = listener.accept().unwrap();
-            answer_wrongly(lane, &answers);
-            drop(silent);
+            let _silent = listener.accept();
+            take_lanes(&listener, &answers);
         });
         None
     });
@@ -304,9 +312,7 @@ fn what_is_overdue_is_still_under_way() {
     config.limits.queue = 0;
     config.limits.lane_time = Duration::from_secs(1);
     let running = Running::start(config, Rendezvous::listen().unwrap(), sleepy);
-    while running.get("/", "quick").0 != 200 {
-        thread::yield_now();
-    }
+    running.warm_up();
     thread::scope(|scope| {
         let slow: Vec<_> = (0..8)
             .map(|_| {
@@ -322,6 +328,50 @@ fn what_is_overdue_is_still_under_way() {
         assert_eq!(running.get("/", "next"), (200, "next".to_owned()));
     });
     running.stop();
+}
+
+/// Then answers are not quick any more, however quick they were before.
+#[test]
+fn where_an_answer_is_overdue_less_is_passed_on() {
+    let mut config = config();
+    config.workers = 2;
+    config.limits.queue = 0;
+    config.limits.lane_time = Duration::from_secs(1);
+    let running = Running::start(config, Rendezvous::listen().unwrap(), sleepy);
+    running.warm_up();
+    thread::scope(|scope| {
+        let overdue = scope.spawn(|| running.get("/3000", "overdue").0);
+        thread::sleep(Duration::from_millis(1500));
+        let others: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| running.get("/600", "slow").0)).collect();
+        let others: Vec<_> = others.into_iter().map(|other| other.join().unwrap()).collect();
+        let refused = others.iter().filter(|status| **status == 503).count();
+        assert_eq!(refused, 5, "two for each of two workers, of which one is overdue: {others:?}");
+        assert_eq!(overdue.join().unwrap(), 504);
+    });
+    running.stop();
+}
+
+/// The one worker is busy, so the lane that was opened in place of another has not answered its probe
+/// in time. In a drain there will be no other.
+#[test]
+fn a_drain_waits_for_the_last_lane() {
+    let mut config = config();
+    config.workers = 1;
+    config.limits.lane_time = Duration::from_secs(2);
+    config.limits.probe_time = Duration::from_millis(600);
+    let running = Running::start(config, Rendezvous::listen().unwrap(), sleepy);
+    let after = |ms| thread::sleep(Duration::from_millis(ms));
+    thread::scope(|scope| {
+        let overdue = scope.spawn(|| running.get("/3400", "overdue").0);
+        after(2200);
+        let waiting = scope.spawn(|| running.get("/", "waiting"));
+        after(100);
+        (&running.signals).write_all(b"x").unwrap();
+        assert_eq!(overdue.join().unwrap(), 504);
+        assert_eq!(waiting.join().unwrap(), (200, "waiting".to_owned()));
+    });
+    running.front.join().unwrap().unwrap();
 }
 
 /// Where the queue stands still, its newest and its oldest go in turn.

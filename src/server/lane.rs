@@ -3,7 +3,8 @@
 //! tiny_http reads one request after another from it without waiting for answers, as pipelining
 //! (RFC 9112, section 9.3.2) wants. Answers do not come back on it, but from the workers, in
 //! `answers.rs`, each with the number of its question, in any order. A number that was not asked, or
-//! a byte on the lane itself, and it is closed: what cannot be told apart must not be passed on.
+//! a byte on the lane itself, and it is closed: what cannot be told apart must not be passed on. Once
+//! it is given up, a number that was not asked may be one that was forgotten.
 //!
 //! A question whose answer is overdue is left: nobody waits for it any more, but it may still keep a
 //! worker busy, and its answer may still come. Something may be wrong with its lane, which is given

@@ -25,6 +25,27 @@ pub(super) struct Entry {
     pub(super) due: Option<Instant>,
     /// What is counted of its buffers.
     pub(super) counted: Holding,
+    /// Room to write is told of.
+    watches_writing: bool,
+}
+
+impl Entry {
+    /// Has room to write told of where that is wanted, and only there: the kernel tells of it
+    /// whenever the other end of a Unix socket has read.
+    pub(super) fn watch_writing(
+        &mut self,
+        wanted: bool,
+        registry: &Registry,
+        key: Key,
+    ) -> io::Result<()> {
+        if wanted == self.watches_writing {
+            return Ok(());
+        }
+        self.watches_writing = wanted;
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let interest = if wanted { both } else { Interest::READABLE };
+        registry.reregister(&mut self.lane.socket, Lanes::token(key), interest)
+    }
 }
 
 /// See the module's documentation.
@@ -124,7 +145,12 @@ impl Lanes {
         due: Instant,
     ) -> io::Result<Key> {
         let socket = UnixStream::connect_addr(&self.address)?;
-        let entry = Entry { lane: Lane::new(socket), due: Some(due), counted: Holding::default() };
+        let entry = Entry {
+            lane: Lane::new(socket),
+            due: Some(due),
+            counted: Holding::default(),
+            watches_writing: false,
+        };
         let key = self.entries.insert(entry);
         let asked = match self.entries.get_mut(key) {
             Some(Entry { lane, .. }) => registry
@@ -154,10 +180,11 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::os::unix::net::UnixListener;
     use std::time::Duration;
 
-    use mio::Poll;
+    use mio::{Events, Poll};
 
     use crate::server::rendezvous::Rendezvous;
 
@@ -202,6 +229,23 @@ mod tests {
         assert_eq!(lanes.with_seat(true), Some(keys[2]));
         assert!(lanes.get_mut(keys[0]).unwrap().lane.answered(12).is_some());
         assert_eq!(lanes.with_seat(false), Some(keys[0]));
+    }
+
+    #[test]
+    fn room_to_write_is_told_of_only_where_it_is_wanted() {
+        let (mut lanes, keys, (mut poll, _rendezvous, listener)) = opened(1);
+        let (mut theirs, _) = listener.accept().unwrap();
+        let mut events = Events::with_capacity(8);
+        for (number, wanted) in [(2, true), (3, false), (4, true)] {
+            let entry = lanes.get_mut(keys[0]).unwrap();
+            entry.watch_writing(wanted, poll.registry(), keys[0]).unwrap();
+            // Of the room that is there already.
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            ask(&mut lanes, keys[0], number, Instant::now());
+            assert!(theirs.read(&mut [0; 1024]).unwrap() > 0);
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            assert_eq!(events.iter().any(|event| event.is_writable()), wanted);
+        }
     }
 
     #[test]

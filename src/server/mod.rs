@@ -39,7 +39,8 @@
 //! least, and three times as many at most, where answers stay away and lanes are given up. Their
 //! number does not depend on the visitors. Memory: at most [`Limits::memory`] in buffers, a few hundred
 //! bytes a connection, and two answers for each worker; allocators round that up, by half at most with
-//! the one that the `waxseal` binary has.
+//! the one that the `waxseal` binary has. Both hold where the handler takes no longer than twice
+//! [`Limits::lane_time`]: what takes longer is forgotten by then, and others are passed on to wait for it.
 //!
 //! ```no_run
 //! use waxseal::http::Response;

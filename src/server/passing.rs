@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use log::{error, warn};
-use mio::Interest;
 use mio::event::Event;
 
 use super::answers::Handed;
@@ -15,7 +14,7 @@ use super::deadlines::{Class, Deadline};
 use super::front::{Front, OPEN_AGAIN};
 use super::gathering::Request;
 use super::lane::{Broken, OWN_FIELD, Question};
-use super::lanes::{Entry, Lanes};
+use super::lanes::Entry;
 use super::refusal::{self, Refusal};
 use super::slots::Key;
 
@@ -58,7 +57,8 @@ impl Front {
     /// Those whose turn it is have the seats that there are.
     ///
     /// Who needs a lane alone may wait for one while others have seats. Then nobody goes, so that
-    /// one empties soon: each lane has a question already, so the workers are not idle.
+    /// one empties soon: each lane has a question already, so that the workers are not idle once
+    /// all lanes are open.
     pub(super) fn serve_queue(&mut self) {
         while let Some((next, newest)) = self.next_in_queue()
             && self.lane_for(next).is_some()
@@ -158,14 +158,8 @@ impl Front {
 
     fn send_questions(&mut self, key: Key) {
         let Some(entry) = self.lanes.get_mut(key) else { return };
-        let sent = match entry.lane.send() {
-            Ok(false) => {
-                let both = Interest::READABLE | Interest::WRITABLE;
-                self.poll.registry().reregister(&mut entry.lane.socket, Lanes::token(key), both)
-            }
-            sent => sent.map(drop),
-        };
-        match sent {
+        let sent = entry.lane.send();
+        match sent.and_then(|all| entry.watch_writing(!all, self.poll.registry(), key)) {
             Ok(()) => self.count_lane(key),
             Err(_) => self.retire(key, Broken("it cannot be written to")),
         }
@@ -229,7 +223,8 @@ impl Front {
     /// An answer may be overdue: who waits for it gets a refusal. The lane is given up where another
     /// can take its place, but others who have asked keep their time.
     pub(super) fn lane_overdue(&mut self, key: Key) {
-        if self.lanes.is_probed(key) {
+        // In a drain no other can take its place.
+        if self.lanes.is_probed(key) && self.rendezvous.is_some() {
             return self.retire(key, Broken("no answer in time"));
         }
         let Some(entry) = self.lanes.get_mut(key) else { return };
@@ -238,6 +233,7 @@ impl Front {
         if let Some(due) = entry.due {
             self.deadlines.insert((Class::Lane, due, key));
         }
+        self.quick &= overdue.is_empty();
         if !overdue.is_empty() && !entry.lane.is_given_up() && self.rendezvous.is_some() {
             entry.lane.give_up();
             warn!(reason = "no answer in time"; "a lane is given up");

@@ -218,6 +218,7 @@ fn one_request_of_a_connection_at_a_time_and_in_order() {
 #[test]
 fn requests_waiting_for_a_lane() {
     let server = Server::example(&["queue=4", "workers=1"]);
+    server.warm_up();
     let mut streams: Vec<_> = (0..12).map(|_| server.connect()).collect();
     for stream in &mut streams {
         stream.write_all(b"GET /slow/600 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();

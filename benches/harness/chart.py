@@ -82,7 +82,7 @@ def curves(title, points, axis):
             rate = median(run["rate"] for run in each) / 1e3
             rates.setdefault(name, []).append((size, rate))
     sizes = [size for size, _ in points]
-    highest = max(rate for each in rates.values() for _, rate in each)
+    highest = round_up(max(rate for each in rates.values() for _, rate in each))
     x, y = across(sizes), upwards(highest)
     parts = [text(LEFT, 24, title, "title"), grid(highest, y)]
     parts += [
@@ -100,6 +100,13 @@ def curves(title, points, axis):
             for size, rate in each
         ]
     return "".join(parts)
+
+
+def round_up(highest):
+    """The least number from there on that is round at every tick."""
+    unit = 10 ** math.floor(math.log10(highest / TICKS))
+    tops = (unit * factor * TICKS for factor in (1, 1.5, 2, 2.5, 5, 10))
+    return next(top for top in tops if top >= highest)
 
 
 def across(sizes):

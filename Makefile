@@ -67,12 +67,16 @@ $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
 	npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund
 	touch $@
 
+# With the packages of their own that use the library, which nothing else here builds.
 check:
 	@.ci/install pg_config=libpq-dev
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --no-default-features -- -D warnings
+	set -e; for package in fuzz benches/front_door; do \
+		cargo clippy --locked --manifest-path $$package/Cargo.toml --target-dir target/apart -- -D warnings; \
+	done
 	@! cargo tree -e normal,dev --all-features --prefix none \
 		| grep -E '^(tokio|async-std|async-executor|smol|futures-executor) ' \
 		|| { echo 'An async runtime has come in.' >&2; false; }

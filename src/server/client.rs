@@ -261,9 +261,8 @@ impl Client {
         self.enter(moment, State::Answering(after));
     }
 
-    /// The front answers itself. Unless it had taken the request, nothing can follow it: a refusal
-    /// costs nobody any time, so one after another for all that a visitor sends at once would keep
-    /// the front from everybody else.
+    /// The front answers itself. Unless it had taken the request, nothing can follow it: to refuse
+    /// all that a visitor sends at once, one after another, would keep the front from everybody else.
     pub(super) fn refuse(&mut self, moment: Moment<'_>, refusal: Refusal) {
         match &self.state {
             State::Waiting(asked) => {

@@ -303,16 +303,22 @@ fn a_lane_that_does_not_answer_its_probe_is_replaced() {
     running.stop();
 }
 
-/// Nobody waits for what is overdue, but it still keeps the workers busy: nothing more is passed on
-/// until enough of it is done.
-#[test]
-fn what_is_overdue_is_still_under_way() {
+/// Two sleepy workers whose answers have been quick, and nobody waits for a lane.
+fn two_without_a_queue() -> Running {
     let mut config = config();
     config.workers = 2;
     config.limits.queue = 0;
     config.limits.lane_time = Duration::from_secs(1);
     let running = Running::start(config, Rendezvous::listen().unwrap(), sleepy);
     running.warm_up();
+    running
+}
+
+/// Nobody waits for what is overdue, but it still keeps the workers busy: nothing more is passed on
+/// until enough of it is done.
+#[test]
+fn what_is_overdue_is_still_under_way() {
+    let running = two_without_a_queue();
     thread::scope(|scope| {
         let slow: Vec<_> = (0..8)
             .map(|_| {
@@ -333,12 +339,7 @@ fn what_is_overdue_is_still_under_way() {
 /// Then answers are not quick any more, however quick they were before.
 #[test]
 fn where_an_answer_is_overdue_less_is_passed_on() {
-    let mut config = config();
-    config.workers = 2;
-    config.limits.queue = 0;
-    config.limits.lane_time = Duration::from_secs(1);
-    let running = Running::start(config, Rendezvous::listen().unwrap(), sleepy);
-    running.warm_up();
+    let running = two_without_a_queue();
     thread::scope(|scope| {
         let overdue = scope.spawn(|| running.get("/3000", "overdue").0);
         thread::sleep(Duration::from_millis(1500));

@@ -21,7 +21,7 @@ use waxseal::session::{SameSite, Secure, Settings, SettingsError};
 use faults::Fault;
 pub use faults::Faults;
 pub use store::ChosenStore;
-pub use users::Users;
+pub use users::ConfiguredUsers;
 
 const DEFAULT_WORKERS: usize = 8;
 const DEFAULT_CONNECTIONS: usize = 10_000;
@@ -52,7 +52,7 @@ pub struct Config {
     /// `SESSION_STORE` and the address that it needs; none is the cookie.
     pub store: Option<ChosenStore>,
     /// `USERS_FILE` or `USERS`; none is the demonstration.
-    pub users: Option<Users>,
+    pub users: Option<ConfiguredUsers>,
     /// `RUST_LOG`.
     pub log_filter: String,
     /// What works, and should be looked at all the same.

@@ -225,19 +225,19 @@ fn refuse(faults: &Faults) -> ExitCode {
 
 /// Who may sign in, and a warning where that deserves one.
 fn users(
-    configured: Option<config::Users>,
+    configured: Option<config::ConfiguredUsers>,
     keyring: Arc<Keyring>,
 ) -> Result<Arc<Users>, Box<dyn Error>> {
     let Some(configured) = configured else {
         warn!("no users are configured: anybody can sign in as foo with the password secret");
         return Ok(Arc::new(Users::demo(keyring)));
     };
-    let (all, cheap) = (configured.roll.len(), configured.roll.cheap_hashes());
+    let (all, cheap) = (configured.user_list.len(), configured.user_list.cheap_hashes());
     info!(users = all; "users are configured");
     if cheap > 0 {
         warn!(users = cheap; "these users' hashes are cheaper to guess than those made today");
     }
-    let users = Arc::new(Users::new(configured.roll, keyring));
+    let users = Arc::new(Users::new(configured.user_list, keyring));
     if let Some(file) = configured.file {
         file.watch(Arc::clone(&users))?;
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use waxseal::seal::{Fingerprint, Id, Lifetimes};
 use waxseal::session::{Session, Settings};
 
-use super::roll::MAX_NAME;
+use super::user_list::MAX_NAME;
 
 /// As long as browsers keep a cookie at most (RFC 6265bis, section 5.5).
 const LIFETIME: Duration = Duration::from_secs(400 * 24 * 3600);

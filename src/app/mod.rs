@@ -9,8 +9,8 @@ mod logout;
 mod metrics;
 mod page;
 pub mod password_hash;
-pub mod roll;
 mod throttle;
+pub mod user_list;
 mod users;
 mod users_file;
 

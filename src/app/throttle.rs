@@ -44,7 +44,7 @@ pub struct Attempt<'a> {
 
 /// One try more would be too many.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct Throttled {
     /// Which limit stands longest in the way.
     pub limit: &'static str,
     /// How long it does.
@@ -63,8 +63,8 @@ type Tables = [Box<[Bucket]>; LIMITS.len()];
 /// A bucket, as the time at which it will be full again, in milliseconds since the start.
 type Bucket = u64;
 
-/// The place of a bucket: its limit, and which of its table.
-type Place = (usize, usize);
+/// The index of a bucket: its limit, and its place in the table of that limit.
+type BucketIndex = (usize, usize);
 
 impl Throttle {
     pub fn new() -> Throttle {
@@ -73,38 +73,38 @@ impl Throttle {
     }
 
     /// Leave for one try; where any limit stands in the way, nothing is counted.
-    pub fn admit(&self, attempt: &Attempt<'_>, now: Instant) -> Result<Admission<'_>, Refused> {
+    pub fn admit(&self, attempt: &Attempt<'_>, now: Instant) -> Result<Admission<'_>, Throttled> {
         let now = millis(now.saturating_duration_since(self.began));
-        let places = self.places(attempt);
+        let buckets = self.buckets(attempt);
         let mut tables = self.tables();
-        let refusals = places.iter().filter_map(|&(limit, bucket)| {
+        let refusals = buckets.iter().filter_map(|&(limit, bucket)| {
             let wait = LIMITS[limit].wait(tables[limit][bucket], now)?;
-            Some(Refused { limit: LIMITS[limit].name, wait })
+            Some(Throttled { limit: LIMITS[limit].name, wait })
         });
         if let Some(refused) = refusals.max_by_key(|refused| refused.wait) {
             return Err(refused);
         }
-        for &(limit, bucket) in &places {
+        for &(limit, bucket) in &buckets {
             let full_at = &mut tables[limit][bucket];
             *full_at = now.max(*full_at) + millis(LIMITS[limit].interval);
         }
-        Ok(Admission { throttle: self, places })
+        Ok(Admission { throttle: self, buckets })
     }
 
-    fn places(&self, attempt: &Attempt<'_>) -> Vec<Place> {
+    fn buckets(&self, attempt: &Attempt<'_>) -> Vec<BucketIndex> {
         let &Attempt { account, address, browser } = attempt;
         let network = network(address);
         match browser {
-            Some(browser) => vec![self.place(BROWSER, (account, browser.0))],
+            Some(browser) => vec![self.bucket(BROWSER, (account, browser.0))],
             None => vec![
-                self.place(ADDRESS, network),
-                self.place(ACCOUNT_AND_ADDRESS, (account, network)),
-                self.place(ACCOUNT, account),
+                self.bucket(ADDRESS, network),
+                self.bucket(ACCOUNT_AND_ADDRESS, (account, network)),
+                self.bucket(ACCOUNT, account),
             ],
         }
     }
 
-    fn place(&self, limit: usize, whose: impl std::hash::Hash) -> Place {
+    fn bucket(&self, limit: usize, whose: impl std::hash::Hash) -> BucketIndex {
         // Fewer than 2^16 remain, on every platform.
         (limit, (self.key.hash_one(whose) % BUCKETS as u64) as usize)
     }
@@ -128,14 +128,14 @@ impl Limit {
 /// Leave for one try.
 pub struct Admission<'t> {
     throttle: &'t Throttle,
-    places: Vec<Place>,
+    buckets: Vec<BucketIndex>,
 }
 
 impl Admission<'_> {
     /// Takes the try back: the password was right, or was not looked at.
     pub fn give_back(self) {
         let mut tables = self.throttle.tables();
-        for (limit, bucket) in self.places {
+        for (limit, bucket) in self.buckets {
             let full_at = &mut tables[limit][bucket];
             *full_at = full_at.saturating_sub(millis(LIMITS[limit].interval));
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use waxseal::seal::{Fingerprint, Keyring};
 
 use super::password_hash::{Memory, PasswordHash};
-use super::roll::Roll;
+use super::user_list::UserList;
 
 /// The pair of the demonstration. It stands in the README.
 pub const DEMO: (&str, &str) = ("foo", "secret");
@@ -29,32 +29,32 @@ pub struct Users {
 
 /// A list, with what every request compares its session with.
 struct Known {
-    roll: Roll,
+    user_list: UserList,
     fingerprints: HashMap<String, Arc<Fingerprint>>,
 }
 
 impl Known {
-    fn new(roll: Roll, keyring: &Keyring) -> Known {
+    fn new(user_list: UserList, keyring: &Keyring) -> Known {
         let fingerprint = |(name, hash): (&str, &PasswordHash)| {
             let fingerprint = keyring.fingerprint(name, hash.as_str().as_bytes());
             (name.to_owned(), Arc::new(fingerprint))
         };
-        Known { fingerprints: roll.iter().map(fingerprint).collect(), roll }
+        Known { fingerprints: user_list.iter().map(fingerprint).collect(), user_list }
     }
 }
 
 impl Users {
-    /// The users of `roll`.
-    pub fn new(roll: Roll, keyring: Arc<Keyring>) -> Users {
-        let known = RwLock::new(Arc::new(Known::new(roll, &keyring)));
+    /// The users of `user_list`.
+    pub fn new(user_list: UserList, keyring: Arc<Keyring>) -> Users {
+        let known = RwLock::new(Arc::new(Known::new(user_list, &keyring)));
         Users { known, is_demo: false, keyring, decoys: RandomState::new() }
     }
 
     /// The demonstration's.
     pub fn demo(keyring: Arc<Keyring>) -> Users {
         // A test signs in with it.
-        let roll = Roll::parse(DEMO_ENTRY).expect("the demonstration's entry is one");
-        Users { is_demo: true, ..Users::new(roll, keyring) }
+        let user_list = UserList::parse(DEMO_ENTRY).expect("the demonstration's entry is one");
+        Users { is_demo: true, ..Users::new(user_list, keyring) }
     }
 
     /// Whether anybody may sign in with the pair that stands in the README.
@@ -76,7 +76,7 @@ impl Users {
         memory: &mut Memory,
     ) -> Option<Arc<Fingerprint>> {
         let known = self.known();
-        let is_right = known.roll.verify(name, password, self.decoys.hash_one(name), memory);
+        let is_right = known.user_list.verify(name, password, self.decoys.hash_one(name), memory);
         known.fingerprints.get(name).filter(|_| is_right).cloned()
     }
 
@@ -85,9 +85,9 @@ impl Users {
         self.known().fingerprints.get(name).cloned()
     }
 
-    /// From now on the users of `roll` may sign in, and no others.
-    pub fn replace(&self, roll: Roll) {
-        let known = Arc::new(Known::new(roll, &self.keyring));
+    /// From now on the users of `user_list` may sign in, and no others.
+    pub fn replace(&self, user_list: UserList) {
+        let known = Arc::new(Known::new(user_list, &self.keyring));
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
@@ -105,10 +105,10 @@ mod tests {
         Arc::new(Keyring::new(b"authentication", b"0123456789abcdef").unwrap())
     }
 
-    fn roll(name: &str, password: &str) -> Roll {
+    fn user_list(name: &str, password: &str) -> UserList {
         let cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
         let hash = PasswordHash::new(password, cost).unwrap();
-        Roll::parse(&format!("{name}:{}", hash.as_str())).unwrap()
+        UserList::parse(&format!("{name}:{}", hash.as_str())).unwrap()
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn with_users_the_pair_does_not_exist() {
-        let users = Users::new(roll("alice", "a"), keyring());
+        let users = Users::new(user_list("alice", "a"), keyring());
         assert!(!users.is_demo() && !users.knows("foo"));
         assert!(
             users.verify("foo", "secret", &mut Memory::new()).is_none()
@@ -133,9 +133,9 @@ mod tests {
 
     #[test]
     fn another_list_ends_what_was_signed_with_the_first() {
-        let users = Users::new(roll("alice", "a"), keyring());
+        let users = Users::new(user_list("alice", "a"), keyring());
         assert!(users.fingerprint("alice").is_some());
-        users.replace(roll("bob", "b"));
+        users.replace(user_list("bob", "b"));
         assert!(
             users.fingerprint("alice").is_none()
                 && users.verify("bob", "b", &mut Memory::new()).is_some()

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use log::{error, info};
 
-use super::roll::{BadEntry, Roll};
+use super::user_list::{BadEntry, UserList};
 use super::users::Users;
 
 /// How often it is looked at. A change counts once it has been left alone for that long: half of a
@@ -43,12 +43,12 @@ impl UsersFile {
     }
 
     /// Its users.
-    pub fn read(&mut self) -> Result<Roll, UsersFileError> {
+    pub fn read(&mut self) -> Result<UserList, UsersFileError> {
         // Before its content: what changes in between is read again; and so is what could not be.
         let stamp = self.stamp();
         let text = fs::read_to_string(&self.path).map_err(UsersFileError::Unreadable)?;
         self.read = stamp;
-        Roll::parse(&text).map_err(UsersFileError::Entries)
+        UserList::parse(&text).map_err(UsersFileError::Entries)
     }
 
     /// Keeps `users` as the file says, from a thread of its own.
@@ -71,9 +71,9 @@ impl UsersFile {
             return;
         }
         match self.read() {
-            Ok(roll) => {
-                info!(users = roll.len(); "the users have changed");
-                users.replace(roll);
+            Ok(user_list) => {
+                info!(users = user_list.len(); "the users have changed");
+                users.replace(user_list);
             }
             Err(UsersFileError::Unreadable(error)) => {
                 error!(error:% = error; "USERS_FILE cannot be read; the old users stay");

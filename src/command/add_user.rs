@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{password, print};
 use crate::app::password_hash::{Cost, PasswordHash};
-use crate::app::roll::{self, check_name};
+use crate::app::user_list::{self, check_name};
 
 /// Reads a password and gives it to the user called `name` in the list at `path`.
 pub fn run(path: &Path, name: &str, cost: Cost) -> Result<(), Box<dyn Error>> {
@@ -25,7 +25,7 @@ pub fn run(path: &Path, name: &str, cost: Cost) -> Result<(), Box<dyn Error>> {
 /// `text` with the entry of `name`, and whether there was none.
 fn with_user(text: &str, name: &str, hash: &str) -> (String, bool) {
     let is_theirs = |entry: &str| entry.split_once(':').is_some_and(|(found, _)| found == name);
-    match roll::entries(text).find(|&(_, entry)| is_theirs(entry)) {
+    match user_list::entries(text).find(|&(_, entry)| is_theirs(entry)) {
         Some((_, entry)) => {
             // The entry is a part of the text: where it begins is a difference of addresses.
             let start = entry.as_ptr() as usize - text.as_ptr() as usize;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Reader;
-use crate::app::roll::{BadEntry, Roll};
+use crate::app::user_list::{BadEntry, UserList};
 use crate::app::{UsersFile, UsersFileError};
 
 const USERS_FILE: &str = "USERS_FILE";
@@ -11,16 +11,16 @@ const USERS: &str = "USERS";
 
 /// The users that are configured.
 #[derive(Debug)]
-pub struct Users {
+pub struct ConfiguredUsers {
     /// Who they are.
-    pub roll: Roll,
+    pub user_list: UserList,
     /// The file that they stand in, where it is one.
     pub file: Option<UsersFile>,
 }
 
 impl Reader {
     /// The users; none is the demonstration.
-    pub(super) fn users(&mut self) -> Option<Users> {
+    pub(super) fn users(&mut self) -> Option<ConfiguredUsers> {
         let file = self.vars.get(USERS_FILE).filter(|path| !path.is_empty()).cloned();
         let text = self.text(USERS);
         match (file, text) {
@@ -34,10 +34,10 @@ impl Reader {
         }
     }
 
-    fn users_of_file(&mut self, path: PathBuf) -> Option<Users> {
+    fn users_of_file(&mut self, path: PathBuf) -> Option<ConfiguredUsers> {
         let mut file = UsersFile::new(path);
         match file.read() {
-            Ok(roll) => Some(Users { roll, file: Some(file) }),
+            Ok(user_list) => Some(ConfiguredUsers { user_list, file: Some(file) }),
             Err(UsersFileError::Unreadable(error)) => {
                 let remedy = "`waxseal add-user FILE NAME` makes one.";
                 self.fault(
@@ -51,14 +51,14 @@ impl Reader {
         }
     }
 
-    fn users_of_text(&mut self, text: &str) -> Option<Users> {
-        match Roll::parse(text) {
-            Ok(roll) => Some(Users { roll, file: None }),
+    fn users_of_text(&mut self, text: &str) -> Option<ConfiguredUsers> {
+        match UserList::parse(text) {
+            Ok(user_list) => Some(ConfiguredUsers { user_list, file: None }),
             Err(entries) => self.bad_entries(USERS, entries),
         }
     }
 
-    fn bad_entries(&mut self, variable: &str, entries: Vec<BadEntry>) -> Option<Users> {
+    fn bad_entries(&mut self, variable: &str, entries: Vec<BadEntry>) -> Option<ConfiguredUsers> {
         for entry in entries {
             let remedy = "Write name:hash; `waxseal hash-password` prints a hash.";
             self.fault(variable, entry.to_string(), remedy);

@@ -8,30 +8,30 @@ use super::password_hash::{HashError, Memory, PasswordHash};
 /// Longest name, in bytes.
 pub const MAX_NAME: usize = 128;
 
-/// Everybody who may sign in; never nobody.
+/// The users who may sign in: one at least.
 #[derive(Debug)]
-pub struct Roll {
+pub struct UserList {
     hashes: Vec<PasswordHash>,
     /// Where each user's stands.
     by_name: HashMap<String, usize>,
 }
 
-impl Roll {
+impl UserList {
     /// The users in `text`: lines, or, within a line, parted by spaces.
-    pub fn parse(text: &str) -> Result<Roll, Vec<BadEntry>> {
-        let mut roll = Roll { hashes: Vec::new(), by_name: HashMap::new() };
+    pub fn parse(text: &str) -> Result<UserList, Vec<BadEntry>> {
+        let mut user_list = UserList { hashes: Vec::new(), by_name: HashMap::new() };
         let mut faults = Vec::new();
         for (line, entry) in entries(text) {
-            if let Err(error) = roll.add(entry) {
+            if let Err(error) = user_list.add(entry) {
                 // Without a colon it is no name: it may be a password, or half of a hash.
                 let name = entry.split_once(':').map(|(name, _)| name.to_owned());
                 faults.push(BadEntry { line, name, error });
             }
         }
-        if faults.is_empty() && roll.hashes.is_empty() {
+        if faults.is_empty() && user_list.hashes.is_empty() {
             faults.push(BadEntry { line: 1, name: None, error: EntryError::Nobody });
         }
-        if faults.is_empty() { Ok(roll) } else { Err(faults) }
+        if faults.is_empty() { Ok(user_list) } else { Err(faults) }
     }
 
     fn add(&mut self, entry: &str) -> Result<(), EntryError> {
@@ -153,8 +153,8 @@ mod tests {
         PasswordHash::new(password, cost).unwrap().as_str().to_owned()
     }
 
-    fn parse(text: &str) -> Result<Roll, Vec<BadEntry>> {
-        Roll::parse(text)
+    fn parse(text: &str) -> Result<UserList, Vec<BadEntry>> {
+        UserList::parse(text)
     }
 
     #[test]
@@ -165,15 +165,15 @@ mod tests {
             format!("\u{feff}# people\r\n\r\nalice:{a}\r\n  # more\r\n\tbob:{b} # he\r\n"),
             format!("alice:{a} bob:{b}"),
         ] {
-            let roll = parse(&text).unwrap();
-            assert_eq!(roll.len(), 2);
+            let user_list = parse(&text).unwrap();
+            assert_eq!(user_list.len(), 2);
             assert!(
-                roll.verify("alice", "a", 0, &mut Memory::new())
-                    && roll.verify("bob", "b", 0, &mut Memory::new())
+                user_list.verify("alice", "a", 0, &mut Memory::new())
+                    && user_list.verify("bob", "b", 0, &mut Memory::new())
             );
             assert!(
-                !roll.verify("alice", "b", 0, &mut Memory::new())
-                    && roll.iter().all(|(name, _)| name != "carol")
+                !user_list.verify("alice", "b", 0, &mut Memory::new())
+                    && user_list.iter().all(|(name, _)| name != "carol")
             );
         }
     }
@@ -208,18 +208,18 @@ mod tests {
 
     #[test]
     fn an_unknown_name_signs_nobody_in_whoevers_hash_is_verified() {
-        let roll = parse(&format!("alice:{} bob:{}", hash("a"), hash("b"))).unwrap();
+        let user_list = parse(&format!("alice:{} bob:{}", hash("a"), hash("b"))).unwrap();
         for decoy in 0..4 {
-            assert!(!roll.verify("carol", "a", decoy, &mut Memory::new()));
-            assert!(!roll.verify("carol", "b", decoy, &mut Memory::new()));
-            assert!(!roll.verify("", "", decoy, &mut Memory::new()));
+            assert!(!user_list.verify("carol", "a", decoy, &mut Memory::new()));
+            assert!(!user_list.verify("carol", "b", decoy, &mut Memory::new()));
+            assert!(!user_list.verify("", "", decoy, &mut Memory::new()));
         }
     }
 
     #[test]
     fn cheap_hashes_are_counted() {
         let today = PasswordHash::new("a", Cost::default()).unwrap();
-        let roll = parse(&format!("alice:{} bob:{}", hash("a"), today.as_str())).unwrap();
-        assert_eq!((roll.len(), roll.cheap_hashes()), (2, 1));
+        let user_list = parse(&format!("alice:{} bob:{}", hash("a"), today.as_str())).unwrap();
+        assert_eq!((user_list.len(), user_list.cheap_hashes()), (2, 1));
     }
 }

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use proptest::prelude::*;
 use serde_json::Value;
 use waxseal::seal::{
-    Header, Id, KeyError, Keyring, Lifetimes, MAX_COOKIE, Opened, Refusal, Version,
+    Header, Id, KeyError, Keyring, Lifetimes, MAX_COOKIE, Opened, Refusal, Version, looks_weak,
 };
 
 const NOW: u64 = 1_795_395_600;
@@ -296,6 +296,15 @@ fn a_stored_seal_carries_its_one_payload_alone() {
     }
 }
 
+/// Its seal is right, and there is no room for a payload.
+#[test]
+fn an_empty_payload_is_refused() {
+    let empty = keyring().seal("waxseal", &header(), b"");
+    assert_eq!(open(&empty).unwrap_err(), Refusal::TooShort);
+    let shortest = keyring().seal("waxseal", &header(), b"=");
+    assert_eq!(open(&shortest).unwrap().payload(), b"=");
+}
+
 #[test]
 fn a_previous_pair_opens_and_never_seals() {
     let (new, old) = (
@@ -342,9 +351,21 @@ fn keys_are_checked_when_the_keyring_is_made() {
         error("a", "please-CHANGE-ME-now-and-here..."),
         Some(KeyError::Placeholder(_))
     ));
+    // Random bytes may begin and end like a placeholder.
+    for key in [&b"<0123456789abc\x80>"[..], b"<0123456789abc\x1f>", b"<0123456789abc\x7f>"] {
+        assert!(Keyring::new(key, b"0123456789abcdef").is_ok(), "{}", key.escape_ascii());
+        assert!(Keyring::new(b"a", key).is_ok(), "{}", key.escape_ascii());
+    }
     let again =
         Keyring::new(b"a", b"0123456789abcdef").unwrap().with_previous(b"a", b"0123456789abcdef");
     assert_eq!(again.unwrap_err(), KeyError::RepeatedPair);
+}
+
+#[test]
+fn a_key_with_fewer_than_eight_different_bytes_looks_weak() {
+    assert!(looks_weak(b"") && looks_weak(&[b'a'; 100]));
+    assert!(looks_weak(b"abcdefgabcdefg"), "seven");
+    assert!(!looks_weak(b"abcdefghabcdefgh"), "eight");
 }
 
 #[test]

@@ -45,3 +45,30 @@ impl RevokedUsers {
 fn key(user: &str) -> [u8; 32] {
     Sha256::digest(user).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries are dropped when others are inserted, and none before its end.
+    #[test]
+    fn a_user_s_mark_is_kept_to_its_last_second() {
+        let users = RevokedUsers::default();
+        users.insert("foo", 100, 10);
+        users.insert("bar", 200, 100);
+        assert_eq!((users.when("foo"), users.when("bar")), (Some(10), Some(100)));
+        users.insert("baz", 200, 101);
+        assert_eq!((users.when("foo"), users.when("bar")), (None, Some(100)));
+    }
+
+    #[test]
+    fn an_id_is_kept_to_its_last_second() {
+        let ids = RevokedIds::default();
+        let [one, other, third] = [1, 2, 3].map(|byte| Id([byte; 16]));
+        ids.insert(one, 100, 10);
+        ids.insert(other, 200, 100);
+        assert!(ids.contains(one) && ids.contains(other));
+        ids.insert(third, 200, 101);
+        assert!(!ids.contains(one) && ids.contains(other));
+    }
+}

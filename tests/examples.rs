@@ -1,10 +1,11 @@
 //! Each example, started as a program and used as its visitors do.
 
+#[path = "support/example.rs"]
+mod example;
 mod support;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use support::{AUTHENTICATION_KEY, Answer, Ask, ENCRYPTION_KEY, exchange, get, post};
@@ -18,7 +19,7 @@ struct Example {
 impl Example {
     /// Starts it on a free port, which it prints.
     fn start(name: &str) -> Example {
-        let mut child = Command::new(program(name))
+        let mut child = Command::new(example::example(name))
             .env_clear()
             .env("PORT", "0")
             .env("SESSION_AUTHENTICATION_KEY", AUTHENTICATION_KEY)
@@ -42,17 +43,6 @@ impl Drop for Example {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Cargo puts this test into `deps/`, and the examples, which `cargo test` builds too, beside that
-/// folder.
-fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("the profile's folder");
-    let program =
-        profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(program.exists(), "{program:?} is missing: run `cargo build --examples`");
-    program
 }
 
 /// One browser's cookies at one example.
@@ -252,7 +242,7 @@ fn each_session_has_a_lifetime_of_its_own() {
 #[test]
 fn without_keys_an_example_says_which_is_missing() {
     for name in ["sessions_in_tiny_http", "basket", "two_sessions"] {
-        let output = Command::new(program(name)).env_clear().output().expect("it starts");
+        let output = Command::new(example::example(name)).env_clear().output().expect("it starts");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success());
         assert!(stderr.contains("SESSION_AUTHENTICATION_KEY is not set"), "{name}: {stderr}");

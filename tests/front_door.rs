@@ -1,11 +1,13 @@
 //! The front door, from outside: what clients did to tiny_http, done to the running server, and
-//! every limit that CONNECTIONS.md promises.
+//! every limit that `docs/front-door.md` promises.
 //!
 //! Where defaults and real pages do, the server is the `waxseal` binary. Where a limit must be
-//! short, or a page slow or large, it is `examples/front_door.rs`, which Cargo builds with all
-//! tests; for these alone, `cargo build --example front_door` and `cargo test --test front_door`.
+//! short, or a page slow or large, it is `examples/front_door.rs`, which the tests build themselves.
 //!
 //! All traffic is loopback, bounded in count and time, and only what a test started is ended.
+
+#[path = "support/example.rs"]
+mod example;
 
 mod front_door {
     mod attacks;

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
 
+use crate::example::example;
+
 use super::visitor::{Answer, ask, read_all, read_answer};
 
 /// Workers of a server that is not told how many.
@@ -60,10 +62,7 @@ impl Server {
 
     /// The example with these settings.
     pub fn example(settings: &[&str]) -> Server {
-        let test = std::env::current_exe().unwrap();
-        let example = test.ancestors().nth(2).unwrap().join("examples/front_door");
-        assert!(example.exists(), "`cargo build --examples --all-features` builds {example:?}");
-        let mut command = Command::new(example);
+        let mut command = Command::new(example("front_door"));
         command.args(settings);
         let server = Server::start(command);
         let workers = settings.iter().find_map(|setting| setting.strip_prefix("workers="));

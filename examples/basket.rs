@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
 }
 
 impl Shop {
-    fn answer(&self, request: &mut Request<'_>) -> Response {
+    fn answer(&self, request: &mut Request) -> Response {
         refuse_cross_site(request)
             .and_then(|()| ROUTES.dispatch(self, request))
             .unwrap_or_else(Response::from)
@@ -65,7 +65,7 @@ impl Shop {
             .with_header("X-Content-Type-Options", "nosniff")
     }
 
-    fn session(&self, request: &Request<'_>) -> Result<Session, Error> {
+    fn session(&self, request: &Request) -> Result<Session, Error> {
         let scheme = if request.is_https() { Scheme::Https } else { Scheme::Http };
         self.sessions.load(&request.cookies(), scheme).map_err(fault)
     }
@@ -84,14 +84,14 @@ fn fault(cause: impl Display) -> Error {
 
 // --- what visitors do ----------------------------------------------------------------------------
 
-fn show(shop: &Shop, request: &mut Request<'_>) -> Result<Response, Error> {
+fn show(shop: &Shop, request: &mut Request) -> Result<Response, Error> {
     let mut session = shop.session(request)?;
     let flashes = session.take_flashes();
     let page = Response::html(200, page(&session, &flashes));
     shop.save(&mut session, page.with_header("Cache-Control", "no-store"))
 }
 
-fn add(shop: &Shop, request: &mut Request<'_>) -> Result<Response, Error> {
+fn add(shop: &Shop, request: &mut Request) -> Result<Response, Error> {
     let form = Form::read(request, FORM_LIMIT)?;
     let wanted = form.get("product").unwrap_or_default();
     let (product, name, _) =
@@ -102,7 +102,7 @@ fn add(shop: &Shop, request: &mut Request<'_>) -> Result<Response, Error> {
     back(shop, &mut session)
 }
 
-fn order(shop: &Shop, request: &mut Request<'_>) -> Result<Response, Error> {
+fn order(shop: &Shop, request: &mut Request) -> Result<Response, Error> {
     let form = Form::read(request, FORM_LIMIT)?;
     let note: String = form.get("note").unwrap_or_default().chars().take(NOTE_LENGTH).collect();
     let delivery: Delivery =
@@ -118,7 +118,7 @@ fn order(shop: &Shop, request: &mut Request<'_>) -> Result<Response, Error> {
     back(shop, &mut session)
 }
 
-fn empty(shop: &Shop, request: &mut Request<'_>) -> Result<Response, Error> {
+fn empty(shop: &Shop, request: &mut Request) -> Result<Response, Error> {
     let mut session = shop.session(request)?;
     session.clear();
     session.flash("Your basket is empty.");
@@ -130,11 +130,11 @@ fn back(shop: &Shop, session: &mut Session) -> Result<Response, Error> {
     shop.save(session, Response::redirect(303, "/"))
 }
 
-fn style(_: &Shop, _: &mut Request<'_>) -> Result<Response, Error> {
+fn style(_: &Shop, _: &mut Request) -> Result<Response, Error> {
     Ok(Response::new(200, "text/css; charset=utf-8", include_str!("basket.css").as_bytes()))
 }
 
-fn file(_: &Shop, request: &mut Request<'_>) -> Result<Response, Error> {
+fn file(_: &Shop, request: &mut Request) -> Result<Response, Error> {
     let path = request.path().strip_prefix("/public/").ok_or(Error::NotFound)?;
     assets::serve::<Static>(request, path)
 }

@@ -26,7 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const MEGABYTE: usize = 1 << 20;
 const PAGE: &str = "<!DOCTYPE html><title>Front door</title><p>Hello.";
 
-/// What of a head the handler is asked to show.
+/// The fields that `/head` shows.
 const NAMES: [&str; 15] = [
     "Host",
     "Content-Length",
@@ -42,7 +42,7 @@ const NAMES: [&str; 15] = [
     "X-Y",
     "X-Name",
     "Cookie",
-    "Waxseal-Lane",
+    "Waxseal-Request",
 ];
 
 /// Requests that reached a worker.
@@ -138,7 +138,7 @@ fn milliseconds(value: &str) -> Result<Duration, <u64 as FromStr>::Err> {
     value.parse().map(Duration::from_millis)
 }
 
-fn page(request: &mut Request<'_>, slow: &SlowWork) -> Response {
+fn page(request: &mut Request, slow: &SlowWork) -> Response {
     let asked = ASKED.fetch_add(1, Ordering::Relaxed);
     let path = request.path().to_owned();
     match path.split('/').skip(1).collect::<Vec<_>>()[..] {
@@ -172,22 +172,19 @@ fn page(request: &mut Request<'_>, slow: &SlowWork) -> Response {
     }
 }
 
-fn whoami(request: &Request<'_>) -> Response {
+fn whoami(request: &Request) -> Response {
     Response::text(200, request.cookies().into_owned())
 }
 
-fn echo(request: &mut Request<'_>) -> Response {
-    let mut body = Vec::new();
-    match request.body().read_to_end(&mut body) {
-        Ok(_) => Response::new(200, "application/octet-stream", body),
-        Err(error) => Response::text(500, error.to_string()),
-    }
+fn echo(request: &Request) -> Response {
+    Response::new(200, "application/octet-stream", request.body().to_vec())
 }
 
-fn head(request: &Request<'_>) -> String {
+fn head(request: &Request) -> String {
     let mut lines = vec![format!("{} {}", request.method(), request.target())];
     for name in NAMES {
-        lines.extend(request.headers(name).map(|value| format!("{name}: {value}")));
+        lines
+            .extend(request.headers(name).map(|value| format!("{name}: {}", value.escape_ascii())));
     }
     lines.join("\n")
 }

@@ -57,14 +57,14 @@ fn main() -> Result<(), Box<dyn StdError>> {
     Ok(serve(Config::new(listener), move |request| answer(&site, request))?)
 }
 
-fn answer(site: &Site, request: &mut Request<'_>) -> Response {
+fn answer(site: &Site, request: &mut Request) -> Response {
     refuse_cross_site(request)
         .and_then(|()| ROUTES.dispatch(site, request))
         .unwrap_or_else(Response::from)
         .with_header("Content-Security-Policy", "default-src 'none'; form-action 'self'")
 }
 
-fn show(site: &Site, request: &mut Request<'_>) -> Result<Response, Error> {
+fn show(site: &Site, request: &mut Request) -> Result<Response, Error> {
     let (mut taste, mut visit) = (load(&site.taste, request)?, load(&site.visit, request)?);
     let page = Response::html(200, page(taste.get("language"), visit.get("name")));
     let page = page.with_header("Cache-Control", "no-store");
@@ -72,14 +72,14 @@ fn show(site: &Site, request: &mut Request<'_>) -> Result<Response, Error> {
     save(&site.visit, &mut visit, save(&site.taste, &mut taste, page)?)
 }
 
-fn choose_language(site: &Site, request: &mut Request<'_>) -> Result<Response, Error> {
+fn choose_language(site: &Site, request: &mut Request) -> Result<Response, Error> {
     let language = Form::read(request, FORM_LIMIT)?.get("language").unwrap_or("en").to_owned();
     let mut taste = load(&site.taste, request)?;
     taste.insert("language", language).map_err(fault)?;
     save(&site.taste, &mut taste, Response::redirect(303, "/"))
 }
 
-fn enter(site: &Site, request: &mut Request<'_>) -> Result<Response, Error> {
+fn enter(site: &Site, request: &mut Request) -> Result<Response, Error> {
     let name = Form::read(request, FORM_LIMIT)?
         .get("name")
         .unwrap_or_default()
@@ -93,13 +93,13 @@ fn enter(site: &Site, request: &mut Request<'_>) -> Result<Response, Error> {
 }
 
 /// Ends the visit; the language stays.
-fn leave(site: &Site, request: &mut Request<'_>) -> Result<Response, Error> {
+fn leave(site: &Site, request: &mut Request) -> Result<Response, Error> {
     let mut visit = load(&site.visit, request)?;
     visit.destroy();
     save(&site.visit, &mut visit, Response::redirect(303, "/"))
 }
 
-fn load(sessions: &Sessions, request: &Request<'_>) -> Result<Session, Error> {
+fn load(sessions: &Sessions, request: &Request) -> Result<Session, Error> {
     let scheme = if request.is_https() { Scheme::Https } else { Scheme::Http };
     sessions.load(&request.cookies(), scheme).map_err(fault)
 }

@@ -21,7 +21,7 @@ static PORT: LazyLock<u16> = LazyLock::new(|| {
     port
 });
 
-fn file(request: &mut Request<'_>) -> Response {
+fn file(request: &mut Request) -> Response {
     let path = request.path().trim_start_matches('/');
     assets::serve::<Static>(request, path).unwrap_or_else(Response::from)
 }

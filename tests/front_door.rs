@@ -16,6 +16,7 @@ mod front_door {
     mod endings;
     mod limits;
     mod malformed;
+    mod malformed_heads;
     mod server;
     mod visitor;
 }

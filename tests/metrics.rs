@@ -123,7 +123,7 @@ fn it_is_shown_to_no_other_machine() {
     let mut stream = std::net::TcpStream::connect((address, server.port())).unwrap();
     // The last field is the one by which the front door tells an address; nobody else may use it.
     let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-                   Waxseal-Lane: 1 127.0.0.1\r\n\r\n";
+                   Waxseal-Request: 0.1\r\n\r\n";
     std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
     let mut answer = String::new();
     std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();

@@ -3,7 +3,7 @@
 //! The first bytes say where the others are cut: so many cuts, each two bytes.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use waxseal::server::fuzzing::drive;
+use waxseal::server::driver::drive;
 
 fuzz_target!(|data: &[u8]| {
     let Some((&count, rest)) = data.split_first() else { return };

@@ -5,7 +5,7 @@ use waxseal::http::{Error, Request, Response};
 
 use super::App;
 
-pub(super) fn show(app: &App, _: &mut Request<'_>) -> Result<Response, Error> {
+pub(super) fn show(app: &App, _: &mut Request) -> Result<Response, Error> {
     let down = app.store.as_ref().filter(|store| store.breaker.is_open());
     let text = match down {
         Some(store) => format!("ok, but the session store is down: {}", store.name),

@@ -4,7 +4,7 @@ use waxseal::http::{Error, Method, Request, Response};
 
 use super::{App, LOGIN_PAGE, page};
 
-pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
+pub(super) fn show(app: &App, request: &mut Request) -> Result<Response, Error> {
     let mut session = app.session(request)?;
     // HEAD shows nobody anything: the messages wait for the GET.
     let flashes = match request.method() {

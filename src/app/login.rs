@@ -14,12 +14,12 @@ use super::{App, FORM_LIMIT, LOGIN_FILE, LOGIN_PAGE, browser, file, page};
 const FAILED: &str = "/public/login.html#failed";
 
 /// The form has an address of its own.
-pub(super) fn redirect(_: &App, _: &mut Request<'_>) -> Result<Response, Error> {
+pub(super) fn redirect(_: &App, _: &mut Request) -> Result<Response, Error> {
     Ok(Response::redirect(303, LOGIN_PAGE))
 }
 
 /// The form: a file, unless there is something to say to this visitor, or in the demonstration.
-pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
+pub(super) fn show(app: &App, request: &mut Request) -> Result<Response, Error> {
     let mut browser = app.browser(request)?;
     // HEAD shows nobody anything: the name waits for the GET.
     let typed = match request.method() {
@@ -38,7 +38,7 @@ pub(super) fn show(app: &App, request: &mut Request<'_>) -> Result<Response, Err
 }
 
 /// Checks name and password: first how often they may be tried, then whether there is room to hash.
-pub(super) fn sign_in(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
+pub(super) fn sign_in(app: &App, request: &mut Request) -> Result<Response, Error> {
     let form = Form::read(request, FORM_LIMIT)?;
     let username = form.get("username").unwrap_or_default();
     let password = form.get("password").unwrap_or_default();
@@ -68,7 +68,7 @@ pub(super) fn sign_in(app: &App, request: &mut Request<'_>) -> Result<Response, 
 
 fn succeed(
     app: &App,
-    request: &Request<'_>,
+    request: &Request,
     mut browser: Session,
     fingerprint: &Fingerprint,
 ) -> Result<Response, Error> {
@@ -88,7 +88,7 @@ fn succeed(
 
 fn fail(
     app: &App,
-    request: &Request<'_>,
+    request: &Request,
     mut browser: Session,
     username: &str,
 ) -> Result<Response, Error> {
@@ -98,7 +98,7 @@ fn fail(
 }
 
 /// Names the user only where there is one: people type passwords into that field.
-fn log_refusal(app: &App, request: &Request<'_>, username: &str, what: &str) {
+fn log_refusal(app: &App, request: &Request, username: &str, what: &str) {
     let (address, request_id) = (request.address(), request.id());
     if app.users.knows(username) {
         warn!(username, address:%, request_id; "{what}");

@@ -15,7 +15,7 @@ enum What {
     One(Key),
 }
 
-pub(super) fn sign_out(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
+pub(super) fn sign_out(app: &App, request: &mut Request) -> Result<Response, Error> {
     // A program may post nothing at all, and mean this session.
     if request.header("Content-Type").is_none() {
         return end(app, request, &What::ThisOne);
@@ -30,7 +30,7 @@ pub(super) fn sign_out(app: &App, request: &mut Request<'_>) -> Result<Response,
 }
 
 /// Ends a session, or all of its user's.
-fn end(app: &App, request: &Request<'_>, what: &What) -> Result<Response, Error> {
+fn end(app: &App, request: &Request, what: &What) -> Result<Response, Error> {
     let mut session = app.session(request)?;
     let username = session.user().map(str::to_owned);
     let is_another = matches!(what, What::One(key) if *key != Key::of(session.id()));
@@ -61,17 +61,17 @@ fn end(app: &App, request: &Request<'_>, what: &What) -> Result<Response, Error>
 
 /// A link signs out only where the visitor followed it, from here or from nowhere: any site can
 /// make a browser fetch an address. Where it is not sure, a button asks.
-pub(super) fn ask_or_sign_out(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
-    if *request.method() == Method::Get && is_followed_here(request) {
+pub(super) fn ask_or_sign_out(app: &App, request: &mut Request) -> Result<Response, Error> {
+    if request.method() == Method::Get && is_followed_here(request) {
         return end(app, request, &What::ThisOne);
     }
     Ok(Response::html(200, page::sign_out()).with_header("Cache-Control", "no-store"))
 }
 
-fn is_followed_here(request: &Request<'_>) -> bool {
+fn is_followed_here(request: &Request) -> bool {
     let mut sites = request.headers("Sec-Fetch-Site").peekable();
     let from_here =
-        sites.peek().is_some() && sites.all(|site| site == "same-origin" || site == "none");
+        sites.peek().is_some() && sites.all(|site| site == b"same-origin" || site == b"none");
     let is_prefetched = request.header("Sec-Purpose").is_some();
     from_here && !is_prefetched
 }

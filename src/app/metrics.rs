@@ -44,11 +44,11 @@ impl Metrics {
 }
 
 /// Whether the page is there for `request`.
-pub(super) fn is_shown(app: &App, request: &Request<'_>) -> bool {
+pub(super) fn is_shown(app: &App, request: &Request) -> bool {
     app.metrics.is_some() && request.is_local()
 }
 
-pub(super) fn show(app: &App, _: &mut Request<'_>) -> Result<Response, Error> {
+pub(super) fn show(app: &App, _: &mut Request) -> Result<Response, Error> {
     let metrics = app.metrics.as_ref().ok_or(Error::NotFound)?;
     let mut text = String::with_capacity(1024);
     metrics.write(&mut text, app.sessions.counts()).map_err(|_| Error::Internal)?;

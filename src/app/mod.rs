@@ -122,7 +122,7 @@ impl App {
     }
 
     /// The answer to `request`.
-    pub fn answer(&self, request: &mut Request<'_>) -> Response {
+    pub fn answer(&self, request: &mut Request) -> Response {
         let began = Instant::now();
         let response = self.route(request).unwrap_or_else(|error| page::error(&error));
         debug!(
@@ -133,7 +133,7 @@ impl App {
         with_security_headers(response, request.is_https())
     }
 
-    fn route(&self, request: &mut Request<'_>) -> Result<Response, Error> {
+    fn route(&self, request: &mut Request) -> Result<Response, Error> {
         let is_metrics = request.path() == METRICS;
         let shows_metrics = is_metrics && metrics::is_shown(self, request);
         let from_inside = shows_metrics || request.path() == HEALTH;
@@ -149,7 +149,7 @@ impl App {
 
     /// The visitor's session. It has a user only where that user may sign in today, with the same
     /// password.
-    fn session(&self, request: &Request<'_>) -> Result<Session, Error> {
+    fn session(&self, request: &Request) -> Result<Session, Error> {
         let mut session = self.load(&self.sessions, request)?;
         let Some(username) = session.user() else { return Ok(session) };
         let fingerprint = self.users.fingerprint(username);
@@ -163,18 +163,18 @@ impl App {
     }
 
     /// What the visitor's browser is remembered for.
-    fn browser(&self, request: &Request<'_>) -> Result<Session, Error> {
+    fn browser(&self, request: &Request) -> Result<Session, Error> {
         self.load(&self.browsers, request)
     }
 
-    fn load(&self, sessions: &Sessions, request: &Request<'_>) -> Result<Session, Error> {
+    fn load(&self, sessions: &Sessions, request: &Request) -> Result<Session, Error> {
         let scheme = if request.is_https() { Scheme::Https } else { Scheme::Http };
         let loaded = sessions.load(&request.cookies(), scheme);
         loaded.map_err(|error| self.unavailable(request, &error, "a session could not be loaded"))
     }
 
     /// The answer where a store did not do its part.
-    fn unavailable(&self, request: &Request<'_>, error: &StoreError, what: &str) -> Error {
+    fn unavailable(&self, request: &Request, error: &StoreError, what: &str) -> Error {
         // Of an outage, the log tells once: each request that it fails would be a line more.
         let is_known = self.store.as_ref().is_some_and(|store| store.breaker.is_open());
         let level = if is_known { Level::Debug } else { Level::Error };
@@ -184,7 +184,7 @@ impl App {
 
     /// The user's sessions, as far as they are known. In the demonstration everybody is the same
     /// user: nobody is shown another's, nor may end it.
-    fn sessions_of(&self, request: &Request<'_>, user: &str) -> Result<Vec<UserSession>, Error> {
+    fn sessions_of(&self, request: &Request, user: &str) -> Result<Vec<UserSession>, Error> {
         if self.users.is_demo() {
             return Ok(Vec::new());
         }
@@ -198,7 +198,7 @@ impl App {
     fn save(
         &self,
         sessions: &Sessions,
-        request: &Request<'_>,
+        request: &Request,
         session: &mut Session,
         response: Response,
     ) -> Result<Response, Error> {
@@ -216,18 +216,18 @@ impl App {
     }
 }
 
-fn file(request: &Request<'_>, path: &str) -> Result<Response, Error> {
+fn file(request: &Request, path: &str) -> Result<Response, Error> {
     assets::serve::<Static>(request, path)
 }
 
-fn public(app: &App, request: &mut Request<'_>) -> Result<Response, Error> {
+fn public(app: &App, request: &mut Request) -> Result<Response, Error> {
     let path = request.path().strip_prefix("/public/").ok_or(Error::NotFound)?;
     if assets::name(path)? == LOGIN_FILE { login::show(app, request) } else { file(request, path) }
 }
 
 /// The same address over HTTPS; only GET and HEAD, since a form that came in the clear was read by
 /// whoever listened, and must not seem to have worked.
-fn to_https(request: &Request<'_>) -> Result<Response, Error> {
+fn to_https(request: &Request) -> Result<Response, Error> {
     let host = request.header("Host").filter(|host| is_host(host));
     // Behind the host, `@other.example/` would lead to another one.
     let target = Some(request.target()).filter(|target| target.starts_with('/'));

@@ -20,7 +20,7 @@ const ETAG_BYTES: usize = 16;
 /// The file at `path` (percent-encoded, relative to the folder of `E`), or 304 where the visitor
 /// has it already.
 ///
-/// Where the folder also holds the file's gzipped twin, `style.css.gz` beside `style.css`, whoever
+/// If the folder also holds the file's gzipped twin, `style.css.gz` beside `style.css`, whoever
 /// takes gzip gets that one, with an entity tag of its own.
 ///
 /// # Errors
@@ -34,11 +34,11 @@ const ETAG_BYTES: usize = 16;
 /// #[folder = "static/"]
 /// struct Static;
 ///
-/// fn stylesheet(_: &(), request: &mut Request<'_>) -> Result<Response, Error> {
+/// fn stylesheet(_: &(), request: &mut Request) -> Result<Response, Error> {
 ///     assets::serve::<Static>(request, "style.css")
 /// }
 /// ```
-pub fn serve<E: RustEmbed>(request: &Request<'_>, path: &str) -> Result<Response, Error> {
+pub fn serve<E: RustEmbed>(request: &Request, path: &str) -> Result<Response, Error> {
     let name = name(path)?;
     let plain = E::get(&name).ok_or(Error::NotFound)?;
     let content_type = content_type(&plain);
@@ -80,18 +80,14 @@ pub fn name(path: &str) -> Result<Cow<'_, str>, Error> {
 
 /// A page that the program writes, as if it were a file: the same text has the same entity tag.
 #[must_use]
-pub fn page(request: &Request<'_>, page: String) -> Response {
+pub fn page(request: &Request, page: String) -> Response {
     let etag = entity_tag(&Sha256::digest(&page).into());
     let response = unless_known(request, &etag, || Response::html(200, page));
     response.with_header("Cache-Control", "no-cache").with_header("ETag", etag)
 }
 
 /// 304 where the visitor has it already.
-fn unless_known(
-    request: &Request<'_>,
-    etag: &str,
-    response: impl FnOnce() -> Response,
-) -> Response {
+fn unless_known(request: &Request, etag: &str, response: impl FnOnce() -> Response) -> Response {
     let known = request.headers("If-None-Match").any(|tags| names(tags, etag));
     if known { Response::empty(304) } else { response() }
 }
@@ -110,10 +106,10 @@ fn entity_tag(hash: &[u8; 32]) -> String {
 }
 
 /// Whether a list of entity tags names this one, by weak comparison (RFC 9110, section 13.1.2).
-fn names(tags: &str, etag: &str) -> bool {
-    tags.split(',')
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+fn names(tags: &[u8], etag: &str) -> bool {
+    tags.split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
 }
 
 fn content_type(file: &EmbeddedFile) -> String {
@@ -153,10 +149,10 @@ mod tests {
     #[test]
     fn entity_tags_compare_weakly() {
         for tags in ["\"x\"", "W/\"x\"", "\"y\", \"x\"", "*", "\"y\",W/\"x\""] {
-            assert!(names(tags, "\"x\""), "{tags}");
+            assert!(names(tags.as_bytes(), "\"x\""), "{tags}");
         }
         for tags in ["", "x", "\"xx\"", "\"y\"", "w/\"x\""] {
-            assert!(!names(tags, "\"x\""), "{tags}");
+            assert!(!names(tags.as_bytes(), "\"x\""), "{tags}");
         }
     }
 }

@@ -2,9 +2,10 @@
 
 /// Whether these lines of `Accept-Encoding` prefer gzip to the plain bytes, or take it as well (RFC
 /// 9110, section 12.5.3). Without a line nothing is known of the visitor, and plain is safe.
-pub(super) fn takes_gzip<'l>(lines: impl Iterator<Item = &'l str> + Clone) -> bool {
+pub(super) fn takes_gzip<'l>(lines: impl Iterator<Item = &'l [u8]> + Clone) -> bool {
     let weight = |coding: &str| {
-        let mut entries = lines.clone().flat_map(|line| line.split(',')).map(entry);
+        let mut entries =
+            lines.clone().flat_map(|line| line.split(|&byte| byte == b',')).map(entry);
         entries.find(|(name, _)| name.eq_ignore_ascii_case(coding)).map(|(_, weight)| weight)
     };
     let others = weight("*");
@@ -15,8 +16,9 @@ pub(super) fn takes_gzip<'l>(lines: impl Iterator<Item = &'l str> + Clone) -> bo
     gzip > 0 && gzip >= plain
 }
 
-/// A coding and its weight in thousandths.
-fn entry(entry: &str) -> (&str, u16) {
+/// A coding and its weight in thousandths. An entry that is not text names no coding.
+fn entry(entry: &[u8]) -> (&str, u16) {
+    let entry = std::str::from_utf8(entry).unwrap_or_default();
     let (name, parameter) = entry.split_once(';').unwrap_or((entry, "q=1"));
     (name.trim(), weight(parameter.trim()).unwrap_or(0))
 }
@@ -41,7 +43,7 @@ mod tests {
     use super::*;
 
     fn takes(lines: &[&str]) -> bool {
-        takes_gzip(lines.iter().copied())
+        takes_gzip(lines.iter().map(|line| line.as_bytes()))
     }
 
     #[test]
@@ -87,6 +89,7 @@ mod tests {
             assert!(!takes(&[refused]), "{refused}");
         }
         assert!(!takes(&[]), "no header");
+        assert!(takes_gzip([&b"\xff, gzip"[..]].into_iter()), "another entry is not text");
         assert!(!takes(&["gzip;q=0", "gzip"]), "the first mention counts");
     }
 

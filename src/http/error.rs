@@ -31,7 +31,7 @@ pub enum Error {
     TooManyRequests(Duration),
     /// Others are being served and as many are waiting as may: 503.
     Busy,
-    /// What is needed cannot be reached now: 503.
+    /// A service that is needed cannot be reached now: 503.
     Unavailable,
     /// A fault of ours, whose cause is in the log: 500.
     Internal,

@@ -1,7 +1,6 @@
 //! A posted form: `application/x-www-form-urlencoded`, small, whole, or an error.
 
 use std::fmt;
-use std::io::Read;
 
 use percent_encoding::percent_decode;
 
@@ -15,39 +14,24 @@ impl Form {
     ///
     /// # Errors
     ///
-    /// [`FormError`] says which answer is due. A form whose declared length is over the limit is
-    /// not read at all.
+    /// [`FormError`] says which answer is due.
     ///
     /// ```
     /// use waxseal::http::{Error, Form, Request, Response};
     ///
-    /// fn greet(_: &(), request: &mut Request<'_>) -> Result<Response, Error> {
+    /// fn greet(_: &(), request: &mut Request) -> Result<Response, Error> {
     ///     let form = Form::read(request, 1024)?; // what goes wrong is answered by `Error`
     ///     Ok(Response::text(200, format!("Hello {}", form.get("name").unwrap_or("you"))))
     /// }
     /// ```
-    pub fn read(request: &mut Request<'_>, limit: usize) -> Result<Form, FormError> {
-        if request.body_length().is_some_and(|length| length > limit) {
+    pub fn read(request: &Request, limit: usize) -> Result<Form, FormError> {
+        if request.body().len() > limit {
             return Err(FormError::TooLarge);
         }
         if !request.header("Content-Type").is_some_and(is_form) {
             return Err(FormError::WrongType);
         }
-        let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
-        let one_too_many = limit as u64 + 1;
-        request
-            .body()
-            .take(one_too_many)
-            .read_to_end(&mut body)
-            .map_err(|_| FormError::Undecodable)?;
-        if body.len() > limit {
-            return Err(FormError::TooLarge);
-        }
-        // tiny_http ends the body in silence where the connection breaks off.
-        if request.body_length().is_some_and(|length| length != body.len()) {
-            return Err(FormError::Undecodable);
-        }
-        Form::parse(&body)
+        Form::parse(request.body())
     }
 
     /// The form in `body`.
@@ -113,7 +97,7 @@ pub enum FormError {
     TooLarge,
     /// Another content type, or none: 415.
     WrongType,
-    /// Broken off, not UTF-8, or with a `%` that begins no escape: 400.
+    /// Not UTF-8, or with a `%` that begins no escape: 400.
     Undecodable,
 }
 

@@ -1,4 +1,4 @@
-//! The thin layer over tiny_http: what came, what goes back, and which function answers.
+//! The thin layer for handlers: what came, what goes back, and which function answers.
 //!
 //! Knows nothing of sessions and nothing of pages.
 
@@ -8,6 +8,8 @@ mod cross_site;
 mod date;
 mod error;
 mod form;
+mod head;
+mod method;
 mod proxies;
 mod request;
 mod response;
@@ -16,9 +18,10 @@ mod router;
 pub use cross_site::refuse_cross_site;
 pub use error::Error;
 pub use form::{Form, FormError};
+pub use method::Method;
 pub use proxies::TrustedProxies;
-pub use request::Request;
+pub use request::{Request, RequestBuilder};
 pub use response::Response;
 pub use router::{Handler, Route, Router};
 
-pub use tiny_http::Method;
+pub(crate) use head::{Head, Span};

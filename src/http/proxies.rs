@@ -1,4 +1,4 @@
-//! Who the visitor is, behind proxies that can be trusted.
+//! The address and scheme of the visitor, behind proxies that can be trusted.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -27,10 +27,10 @@ impl TrustedProxies {
     /// assert_eq!(TrustedProxies(4).address(peer, lines.into_iter()), peer);
     /// ```
     #[must_use]
-    pub fn address<'l>(
+    pub fn address<'l, L: AsRef<[u8]> + ?Sized + 'l>(
         self,
         peer: IpAddr,
-        forwarded_for: impl DoubleEndedIterator<Item = &'l str>,
+        forwarded_for: impl DoubleEndedIterator<Item = &'l L>,
     ) -> IpAddr {
         self.entry(forwarded_for).and_then(parse_address).unwrap_or(peer).to_canonical()
     }
@@ -45,31 +45,36 @@ impl TrustedProxies {
     /// assert!(!TrustedProxies(0).is_https(["https"].into_iter()), "the visitor's own word");
     /// ```
     #[must_use]
-    pub fn is_https<'l>(
+    pub fn is_https<'l, L: AsRef<[u8]> + ?Sized + 'l>(
         self,
-        forwarded_proto: impl DoubleEndedIterator<Item = &'l str> + Clone,
+        forwarded_proto: impl DoubleEndedIterator<Item = &'l L> + Clone,
     ) -> bool {
         if self.0 == 0 {
             return false;
         }
         let outermost = self.entry(forwarded_proto.clone());
         let entry = outermost.or_else(|| entries(forwarded_proto).next_back());
-        entry.is_some_and(|proto| proto.eq_ignore_ascii_case("https"))
+        entry.is_some_and(|proto| proto.eq_ignore_ascii_case(b"https"))
     }
 
-    fn entry<'l>(self, lines: impl DoubleEndedIterator<Item = &'l str>) -> Option<&'l str> {
+    fn entry<'l, L: AsRef<[u8]> + ?Sized + 'l>(
+        self,
+        lines: impl DoubleEndedIterator<Item = &'l L>,
+    ) -> Option<&'l [u8]> {
         entries(lines).nth_back(self.0.checked_sub(1)?)
     }
 }
 
-fn entries<'l>(
-    lines: impl DoubleEndedIterator<Item = &'l str>,
-) -> impl DoubleEndedIterator<Item = &'l str> {
-    lines.flat_map(|line| line.split(',')).map(str::trim)
+/// The entries of all lines, invalid ones too: each keeps its place.
+fn entries<'l, L: AsRef<[u8]> + ?Sized + 'l>(
+    lines: impl DoubleEndedIterator<Item = &'l L>,
+) -> impl DoubleEndedIterator<Item = &'l [u8]> {
+    lines.flat_map(|line| line.as_ref().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// An address, as proxies write it: bare, in brackets, or with a port.
-fn parse_address(entry: &str) -> Option<IpAddr> {
+fn parse_address(entry: &[u8]) -> Option<IpAddr> {
+    let entry = std::str::from_utf8(entry).ok()?;
     let bracketed = || entry.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());
     entry.parse().ok().or_else(bracketed).or_else(with_port)
@@ -107,6 +112,16 @@ mod tests {
     fn what_is_no_address_is_not_believed() {
         for entry in ["", "unknown", "1.1.1", "_hidden", "1.1.1.1 2.2.2.2", "[::1", "::1]"] {
             assert_eq!(address(1, &["9.9.9.9", entry]), PEER, "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_not_text_keeps_its_place() {
+        let peer = PEER.parse().unwrap();
+        let lines = [&b"\xff"[..], b"1.1.1.1, \xff\xfe,2.2.2.2"];
+        for (proxies, expected) in [(1, "2.2.2.2"), (2, PEER), (3, "1.1.1.1"), (4, PEER)] {
+            let address = TrustedProxies(proxies).address(peer, lines.into_iter());
+            assert_eq!(address.to_string(), expected, "{proxies}");
         }
     }
 

@@ -1,56 +1,63 @@
-//! What came: a view of tiny_http's request, through trusted proxies.
+//! Requests, seen through trusted proxies.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::io::Read;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tiny_http::Method;
+use super::head::Head;
+use super::{Method, TrustedProxies};
 
-use super::TrustedProxies;
-
-/// A request, as handlers see it.
+/// A whole request, as handlers see it.
 ///
 /// ```
 /// use waxseal::http::{Error, Request, Response};
 ///
-/// fn who(_: &(), request: &mut Request<'_>) -> Result<Response, Error> {
+/// fn who(_: &(), request: &mut Request) -> Result<Response, Error> {
 ///     let scheme = if request.is_https() { "https" } else { "http" };
 ///     let agent = request.header("User-Agent").unwrap_or("nothing");
 ///     let text = format!("{} came by {scheme} with {agent}", request.address());
 ///     Ok(Response::text(200, text))
 /// }
+///
+/// // A test needs no socket.
+/// let mut request = Request::builder().header("User-Agent", "a test").build();
+/// let response = who(&(), &mut request)?;
+/// assert_eq!(response.body(), b"127.0.0.1 came by http with a test");
+/// # Ok::<(), Error>(())
 /// ```
-pub struct Request<'r> {
-    inner: &'r mut tiny_http::Request,
+#[derive(Debug)]
+pub struct Request {
+    head: Head,
+    body: Vec<u8>,
     peer: IpAddr,
     proxies: TrustedProxies,
     id: OnceCell<String>,
 }
 
-impl<'r> Request<'r> {
-    /// A view of `inner`, which came from the TCP peer `peer`.
+impl Request {
+    /// A request that came from the TCP peer `peer`.
+    pub(crate) fn new(head: Head, body: Vec<u8>, peer: IpAddr, proxies: TrustedProxies) -> Request {
+        Request { head, body, peer, proxies, id: OnceCell::new() }
+    }
+
+    /// Builds a request without a socket: for tests, and for programs with a server of their own.
     #[must_use]
-    pub fn new(
-        inner: &'r mut tiny_http::Request,
-        peer: IpAddr,
-        proxies: TrustedProxies,
-    ) -> Request<'r> {
-        Request { inner, peer, proxies, id: OnceCell::new() }
+    pub fn builder() -> RequestBuilder {
+        RequestBuilder::new()
     }
 
     /// Its method.
     #[must_use]
-    pub fn method(&self) -> &Method {
-        self.inner.method()
+    pub fn method(&self) -> Method {
+        self.head.method()
     }
 
-    /// Its target, as it was sent: the path, and the query where there is one.
+    /// Its target in origin form: the path, and the query where there is one. It is not decoded.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.inner.url()
+        self.head.target()
     }
 
     /// Its path, not decoded, without the query.
@@ -60,36 +67,33 @@ impl<'r> Request<'r> {
         target.split_once('?').map_or(target, |(path, _)| path)
     }
 
-    /// The values of all header lines with this name, in order.
-    pub fn headers<'h>(
-        &'h self,
-        name: &'static str,
-    ) -> impl DoubleEndedIterator<Item = &'h str> + Clone {
-        self.inner
-            .headers()
-            .iter()
-            .filter(move |header| header.field.equiv(name))
-            .map(|header| header.value.as_str())
+    /// The values of all header fields with this name, in order. A value is bytes, which need not
+    /// be UTF-8 (RFC 9110, section 5.5).
+    pub fn headers<'h>(&'h self, name: &str) -> impl DoubleEndedIterator<Item = &'h [u8]> + Clone {
+        self.head.values(name)
     }
 
-    /// The value of the first header line with this name.
+    /// The value of the first header field with this name; `None` where it is not UTF-8.
     #[must_use]
-    pub fn header(&self, name: &'static str) -> Option<&str> {
-        self.headers(name).next()
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.values(name).next().and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// All cookies, as one `Cookie` header; empty where there are none.
+    ///
+    /// A pair that is not UTF-8 is left out, so that one that another site planted does not hide
+    /// the others.
     #[must_use]
     pub fn cookies(&self) -> Cow<'_, str> {
-        let mut lines = self.headers("Cookie");
+        let mut lines = self.head.values("Cookie").map(cookie_pairs);
         let Some(first) = lines.next() else { return Cow::Borrowed("") };
-        lines.fold(Cow::Borrowed(first), |all, line| Cow::Owned(format!("{all}; {line}")))
+        lines.fold(first, |all, line| Cow::Owned(format!("{all}; {line}")))
     }
 
     /// The visitor's address, through trusted proxies.
     #[must_use]
     pub fn address(&self) -> IpAddr {
-        self.proxies.address(self.peer, self.headers("X-Forwarded-For"))
+        self.proxies.address(self.peer, self.head.values("X-Forwarded-For"))
     }
 
     /// Whether it was sent on this machine, by a process that speaks for itself: the TCP peer is a
@@ -104,17 +108,17 @@ impl<'r> Request<'r> {
             "X-Forwarded-Proto",
             "X-Real-IP",
         ];
-        let is_forwarded = TRACES.iter().any(|name| self.header(name).is_some());
+        let is_forwarded = TRACES.iter().any(|name| self.headers(name).next().is_some());
         self.peer.to_canonical().is_loopback() && !is_forwarded
     }
 
     /// Whether the visitor came by HTTPS, as far as a trusted proxy says so.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.proxies.is_https(self.headers("X-Forwarded-Proto"))
+        self.proxies.is_https(self.head.values("X-Forwarded-Proto"))
     }
 
-    /// What this request is called in logs: `X-Request-ID` where it is 1 to 128 of
+    /// The id of this request in logs: `X-Request-ID` where it is 1 to 128 of
     /// `[A-Za-z0-9_-]`, else something fresh.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -122,17 +126,112 @@ impl<'r> Request<'r> {
         sent.unwrap_or_else(|| self.id.get_or_init(fresh_id))
     }
 
-    /// The length of its body in bytes; `None` where it has none.
+    /// Its body, whole, without any transfer coding; empty where there is none. Behind the front
+    /// door it is within [`Limits::body`](crate::server::Limits::body).
     #[must_use]
-    pub fn body_length(&self) -> Option<usize> {
-        self.inner.body_length()
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// Builds a [`Request`] without a socket. What is not set is `GET /` from 127.0.0.1, without fields,
+/// without a body, and with no proxy trusted.
+///
+/// ```
+/// use waxseal::http::{Form, Method, Request};
+///
+/// let request = Request::builder()
+///     .method(Method::Post)
+///     .target("/login")
+///     .header("Content-Type", "application/x-www-form-urlencoded")
+///     .body("username=foo")
+///     .build();
+/// assert_eq!(Form::read(&request, 1024)?.get("username"), Some("foo"));
+/// # Ok::<(), waxseal::http::FormError>(())
+/// ```
+#[derive(Debug)]
+pub struct RequestBuilder {
+    method: Method,
+    target: String,
+    fields: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+    peer: IpAddr,
+    proxies: TrustedProxies,
+}
+
+impl RequestBuilder {
+    fn new() -> RequestBuilder {
+        RequestBuilder {
+            method: Method::Get,
+            target: "/".to_owned(),
+            fields: Vec::new(),
+            body: Vec::new(),
+            peer: Ipv4Addr::LOCALHOST.into(),
+            proxies: TrustedProxies::default(),
+        }
     }
 
-    /// Its body, to be read once. Behind the front door it is here whole already, and within
-    /// [`Limits::body`](crate::server::Limits::body).
-    pub fn body(&mut self) -> &mut dyn Read {
-        self.inner.as_reader()
+    /// Sets the method.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> RequestBuilder {
+        self.method = method;
+        self
     }
+
+    /// Sets the target: a path, and a query where there is one.
+    #[must_use]
+    pub fn target(mut self, target: impl Into<String>) -> RequestBuilder {
+        self.target = target.into();
+        self
+    }
+
+    /// Adds a header field.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> RequestBuilder {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the body. It adds no `Content-Length`.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> RequestBuilder {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets the address of the TCP peer.
+    #[must_use]
+    pub fn peer(mut self, peer: impl Into<IpAddr>) -> RequestBuilder {
+        self.peer = peer.into();
+        self
+    }
+
+    /// Sets the proxies that are trusted to tell whose request it is.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> RequestBuilder {
+        self.proxies = proxies;
+        self
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn build(self) -> Request {
+        let mut head = Head::new(self.method, &self.target);
+        for (name, value) in &self.fields {
+            head.append(name, value);
+        }
+        Request::new(head, self.body, self.peer, self.proxies)
+    }
+}
+
+/// The pairs of a `Cookie` field that are UTF-8.
+fn cookie_pairs(value: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(value) {
+        return Cow::Borrowed(text);
+    }
+    let pairs = value.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let kept: Vec<&str> = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()).collect();
+    Cow::Owned(kept.join("; "))
 }
 
 fn is_request_id(id: &str) -> bool {
@@ -150,50 +249,68 @@ fn fresh_id() -> String {
 
 #[cfg(test)]
 mod tests {
-    use tiny_http::{Header, TestRequest};
-
     use super::*;
 
-    fn with<T>(headers: &[(&str, &str)], test: impl FnOnce(Request<'_>) -> T) -> T {
-        let request = headers.iter().fold(TestRequest::new(), |request, (name, value)| {
-            request.with_header(Header::from_bytes(*name, *value).unwrap())
-        });
-        let mut inner = request.with_path("/a/b?c=/d").into();
-        test(Request::new(&mut inner, [192, 0, 2, 1].into(), TrustedProxies(1)))
+    fn with(fields: &[(&str, &[u8])]) -> Request {
+        let builder = Request::builder().target("/a/b?c=/d").trusted_proxies(TrustedProxies(1));
+        let add =
+            |builder: RequestBuilder, (name, value): &(&str, &[u8])| builder.header(*name, *value);
+        fields.iter().fold(builder, add).build()
     }
 
     #[test]
     fn the_path_ends_at_the_query() {
-        with(&[], |request| {
-            assert_eq!((request.path(), request.target()), ("/a/b", "/a/b?c=/d"));
-        });
+        let request = with(&[]);
+        assert_eq!((request.path(), request.target()), ("/a/b", "/a/b?c=/d"));
     }
 
     #[test]
-    fn several_cookie_lines_are_one() {
-        with(&[], |request| assert_eq!(request.cookies(), ""));
-        with(&[("cookie", "a=1")], |request| assert_eq!(request.cookies(), "a=1"));
-        with(&[("cookie", "a=1"), ("Cookie", "b=2"), ("COOKIE", "c=3")], |request| {
-            assert_eq!(request.cookies(), "a=1; b=2; c=3");
-        });
+    fn several_cookie_fields_are_one() {
+        assert_eq!(with(&[]).cookies(), "");
+        assert_eq!(with(&[("cookie", b"a=1")]).cookies(), "a=1");
+        let three: [(&str, &[u8]); 3] = [("cookie", b"a=1"), ("Cookie", b"b=2"), ("COOKIE", b"c")];
+        assert_eq!(with(&three).cookies(), "a=1; b=2; c");
+    }
+
+    #[test]
+    fn a_pair_that_is_not_utf_8_hides_no_other() {
+        assert_eq!(with(&[("Cookie", b"a=1; b=\xff; c=3")]).cookies(), "a=1; c=3");
+        assert_eq!(with(&[("Cookie", b"a=\xff")]).cookies(), "");
+        let two: [(&str, &[u8]); 2] = [("Cookie", b"a=\xff; b=2"), ("Cookie", b"c=\xc3\xa9")];
+        assert_eq!(with(&two).cookies(), "b=2; c=é");
+    }
+
+    #[test]
+    fn a_value_is_bytes_and_text_only_where_it_is_utf_8() {
+        let request = with(&[("X", b"\xff"), ("X", b"1"), ("Y", b"\xc3\xa9")]);
+        assert_eq!(request.headers("x").collect::<Vec<_>>(), [&b"\xff"[..], b"1"]);
+        assert_eq!((request.header("x"), request.header("y")), (None, Some("é")));
+    }
+
+    /// A visitor may put any byte to the left of what a proxy appends.
+    #[test]
+    fn a_byte_that_is_not_ascii_hides_no_address_and_no_trace() {
+        let request = with(&[("X-Forwarded-For", b"\xff, 192.0.2.7")]);
+        assert_eq!(request.address().to_string(), "192.0.2.7");
+        assert!(!request.is_local());
+        assert!(!with(&[("X-Forwarded-For", b"\xff")]).is_local());
+        assert!(with(&[("X-Forwarded-Proto", b"\xff, https")]).is_https());
     }
 
     #[test]
     fn a_request_id_that_could_forge_a_log_line_is_not_taken() {
         for id in ["a", "0123-abc_DEF", &"x".repeat(128)] {
-            with(&[("X-Request-ID", id)], |request| assert_eq!(request.id(), id));
+            assert_eq!(with(&[("X-Request-ID", id.as_bytes())]).id(), id);
         }
-        for id in ["", "a b", "a\"b", "a=b", "a\tb", &"x".repeat(129)] {
-            with(&[("X-Request-ID", id)], |request| assert_ne!(request.id(), id));
+        for id in ["", "a b", "a\"b", "a=b", "a\tb", "é", &"x".repeat(129)] {
+            assert_ne!(with(&[("X-Request-ID", id.as_bytes())]).id(), id);
         }
     }
 
     #[test]
     fn a_fresh_request_id_is_one_for_the_request_and_another_for_the_next() {
-        let first = with(&[], |request| {
-            assert_eq!(request.id(), request.id());
-            request.id().to_owned()
-        });
-        with(&[], |request| assert_ne!(request.id(), first));
+        let (first, second) = (with(&[]), with(&[]));
+        assert_eq!(first.id(), first.id());
+        assert_ne!(first.id(), second.id());
     }
 }

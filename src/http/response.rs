@@ -1,11 +1,12 @@
-//! What goes back: every header ours, head and body in one buffer.
+//! Answers: every header is ours, head and body are rendered into one buffer.
 
 use std::borrow::Cow;
 use std::io::Write;
 
 use cookie::Cookie;
-use tiny_http::{Method, StatusCode};
+use tiny_http::StatusCode;
 
+use super::Method;
 use super::date::write_date;
 
 /// An answer.
@@ -107,7 +108,7 @@ impl Response {
 
     /// Appends head and body to `out`, as they go over the wire in answer to a request with
     /// `method`.
-    pub fn render(&self, method: &Method, out: &mut Vec<u8>) {
+    pub fn render(&self, method: Method, out: &mut Vec<u8>) {
         self.render_head(self.body.len(), out);
         out.extend_from_slice(b"\r\n");
         if self.sends_body(method) {
@@ -117,7 +118,7 @@ impl Response {
 
     /// The same in two parts, the head without the empty line at its end, but with room for `more`
     /// bytes behind it.
-    pub(crate) fn into_parts(self, method: &Method, more: usize) -> (Vec<u8>, Cow<'static, [u8]>) {
+    pub(crate) fn into_parts(self, method: Method, more: usize) -> (Vec<u8>, Cow<'static, [u8]>) {
         let mut head = Vec::new();
         self.render_head(more, &mut head);
         let sends_body = self.sends_body(method);
@@ -151,8 +152,8 @@ impl Response {
         !matches!(self.status, 204 | 304)
     }
 
-    fn sends_body(&self, method: &Method) -> bool {
-        self.has_body() && *method != Method::Head
+    fn sends_body(&self, method: Method) -> bool {
+        self.has_body() && method != Method::Head
     }
 }
 
@@ -185,7 +186,7 @@ fn write_decimal(out: &mut Vec<u8>, number: usize) {
 mod tests {
     use super::*;
 
-    fn rendered(response: &Response, method: &Method) -> String {
+    fn rendered(response: &Response, method: Method) -> String {
         let mut out = Vec::new();
         response.render(method, &mut out);
         String::from_utf8(out).unwrap()
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn head_and_body_are_one_buffer() {
-        let text = rendered(&Response::text(200, "ok"), &Method::Get);
+        let text = rendered(&Response::text(200, "ok"), Method::Get);
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let lines: Vec<&str> = head.split("\r\n").collect();
         assert_eq!(lines[0], "HTTP/1.1 200 OK");
@@ -204,14 +205,14 @@ mod tests {
 
     #[test]
     fn an_answer_to_head_has_the_length_and_not_the_body() {
-        let text = rendered(&Response::text(200, "ok"), &Method::Head);
+        let text = rendered(&Response::text(200, "ok"), Method::Head);
         assert!(text.ends_with("Content-Length: 2\r\n\r\n"), "{text}");
     }
 
     #[test]
     fn not_modified_has_neither_length_nor_body() {
         for status in [204, 304] {
-            let text = rendered(&Response::empty(status), &Method::Get);
+            let text = rendered(&Response::empty(status), Method::Get);
             assert!(!text.contains("Content-Length"), "{text}");
         }
     }
@@ -219,7 +220,7 @@ mod tests {
     #[test]
     fn no_value_can_begin_another_line() {
         let response = Response::redirect(303, "/\r\nSet-Cookie: a=b\n\0c".to_owned());
-        let text = rendered(&response, &Method::Get);
+        let text = rendered(&response, Method::Get);
         assert!(text.contains("Location: /  Set-Cookie: a=b  c\r\n"), "{text}");
     }
 

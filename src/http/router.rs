@@ -1,10 +1,8 @@
-//! Which function answers: one table, read from top to bottom.
+//! The router: one table of functions that answer, read from top to bottom.
 
-use tiny_http::Method;
+use super::{Error, Method, Request, Response};
 
-use super::{Error, Request, Response};
-
-/// What a row takes. (tiny_http's `Method` may own memory, and so cannot stand in a static table.)
+/// The methods that a row takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Get,
@@ -12,10 +10,10 @@ enum Verb {
 }
 
 impl Verb {
-    fn takes(self, method: &Method) -> bool {
+    fn takes(self, method: Method) -> bool {
         match self {
             Verb::Get => matches!(method, Method::Get | Method::Head),
-            Verb::Post => *method == Method::Post,
+            Verb::Post => method == Method::Post,
         }
     }
 
@@ -30,7 +28,7 @@ impl Verb {
 
 /// A function that answers a request, with the state that all of them share. [`Router`] has an
 /// example.
-pub type Handler<S> = fn(&S, &mut Request<'_>) -> Result<Response, Error>;
+pub type Handler<S> = fn(&S, &mut Request) -> Result<Response, Error>;
 
 /// One row of the table. [`Router`] has an example.
 pub struct Route<S> {
@@ -68,7 +66,7 @@ impl<S> Route<S> {
 ///
 /// struct Shop { name: &'static str }
 ///
-/// fn home(shop: &Shop, _request: &mut Request<'_>) -> Result<Response, Error> {
+/// fn home(shop: &Shop, _request: &mut Request) -> Result<Response, Error> {
 ///     Ok(Response::text(200, shop.name))
 /// }
 ///
@@ -94,7 +92,7 @@ impl<S> Router<S> {
     ///
     /// [`Error::NotFound`] where no row is for the path, [`Error::MethodNotAllowed`] where some
     /// are and take other methods, and whatever the handler says.
-    pub fn dispatch(&self, state: &S, request: &mut Request<'_>) -> Result<Response, Error> {
+    pub fn dispatch(&self, state: &S, request: &mut Request) -> Result<Response, Error> {
         let here = || self.routes.iter().filter(|route| route.is_for(request.path()));
         match here().find(|route| route.verb.takes(request.method())) {
             Some(route) => (route.handler)(state, request),
@@ -112,9 +110,6 @@ fn allow<'r, S: 'static>(routes: impl Iterator<Item = &'r Route<S>>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tiny_http::TestRequest;
-
-    use super::super::TrustedProxies;
     use super::*;
 
     static ROUTES: Router<()> = Router::new(&[
@@ -126,8 +121,7 @@ mod tests {
     ]);
 
     fn dispatch(method: Method, path: &str) -> Result<String, Error> {
-        let mut inner = TestRequest::new().with_method(method).with_path(path).into();
-        let mut request = Request::new(&mut inner, [192, 0, 2, 1].into(), TrustedProxies(0));
+        let mut request = Request::builder().method(method).target(path).build();
         let response = ROUTES.dispatch(&(), &mut request)?;
         Ok(String::from_utf8(response.body().to_vec()).unwrap())
     }

@@ -1,10 +1,10 @@
-//! What a visitor may cost: sizes and times, all in one place.
+//! The limits of size and time, all in one place.
 
 use std::time::Duration;
 
 /// The most header fields a head may have.
 ///
-/// A constant, because it is the size of an array on the front's stack.
+/// A constant, because it is the size of an array on the stack.
 pub(super) const MAX_HEADERS: usize = 100;
 
 /// The limits of the front door. [`Limits::default`] is what the documentation promises. A time above

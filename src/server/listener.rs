@@ -13,7 +13,7 @@ pub(super) const BACKLOG: usize = 1024;
 ///
 /// # Errors
 ///
-/// What the operating system says: the port is taken, the address is not here.
+/// Returns the operating system's error: the port is taken, the address is not here.
 ///
 /// ```
 /// let listener = waxseal::server::listen(None, 0)?;

@@ -2,7 +2,7 @@
 //!
 //! tiny_http parses, queues and answers well, but its connection layer cannot face a network: it
 //! has no limits and no deadlines. So slow and hostile clients never meet it. One thread, the
-//! front, waits for readiness on all public sockets, reads each request whole within limits, checks
+//! event loop, waits for readiness on all public sockets, reads each request whole within limits, checks
 //! it, and passes it on over a few lanes, which are Unix-domain connections to tiny_http's own
 //! listener, opened once, with several requests at a time on each. Behind them stands the usual
 //! blocking accept loop with a fixed pool.
@@ -10,31 +10,36 @@
 //! The way of a request:
 //!
 //! ```text
-//!  visitors        the front (one thread)                     tiny_http        workers
+//!  clients     the event loop (one thread)                     tiny_http        workers
 //!
-//!  ───────►  ┌─────────────────────────────────────┐   lane   ┌────────┐  ┌──────────────┐
-//!  ───────►  │ client: head ─ body ─ whole? valid? │ ───────► │ parses │─►│ accept loop  │
-//!  ───────►  │            (head, chunked)          │          └────────┘  │  pool.execute│
-//!     ⋮      │ queue ─ free seat? ─ number ────────│                      │   handler    │
-//!  ◄───────  │ answer ◄─ same lane? same number? ──│ ◄── whole answers ── │   hand_over  │
-//!            └─────────────────────────────────────┘                      └──────────────┘
-//!  10,000     deadlines · admission · memory           a few lanes           a few threads
+//!  ───────►  ┌───────────────────────────────────────┐  lanes  ┌────────┐  ┌──────────────┐
+//!  ───────►  │ connections  ─►  dispatch  ─►  backend │ ──────► │ parses │─►│ accept loop  │
+//!     ⋮      │ read, check,     queue, who     lanes, │         └────────┘  │  pool.execute│
+//!            │ write, evict     is next        heads ─│─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ►│   handler    │
+//!  ◄───────  │ ◄─────────── same number? ◄────────────│◄─ whole answers ────│              │
+//!            └───────────────────────────────────────┘                     └──────────────┘
+//!  10,000                                                a few lanes          a few threads
 //! ```
 //!
-//! | file | what lives there |
-//! |---|---|
-//! | `front.rs` | the event loop; `visitors.rs` its dealings with visitors, `passing.rs` with lanes |
-//! | `client.rs` | one visitor's connection, as a state machine without a socket |
-//! | `client/reading.rs`, `gathering.rs`, `output.rs` | its request on the way in, its answer on the way out |
-//! | `head.rs`, `target.rs`, `chunked.rs` | what a valid request is |
-//! | `lane.rs`, `lanes.rs`, `numbers.rs` | one lane; all of them, and how one is replaced; what tells questions apart |
-//! | `answers.rs` | what workers hand to the front: whole answers |
-//! | `workers.rs`, `rendezvous.rs` | tiny_http, the accept loop and the pool; the socket between |
-//! | `admission.rs`, `deadlines.rs`, `limits.rs`, `budget.rs` | who comes in, how long, how much |
-//! | `slots.rs` | keys that are never mistaken for older ones |
-//! | `stop.rs`, `panics.rs`, `watchdog.rs` | how it ends |
+//! A lane carries a short request: method, target, host, the number of the request, the body. The
+//! head, as the event loop has parsed and checked it, is handed to the worker in process, under that
+//! number, and the answer comes back in the same way.
 //!
-//! Threads: the front, one in the accept loop, one of tiny_http's that accepts lanes, the workers, and
+//! | place | what it does |
+//! |---|---|
+//! | `event_loop.rs` | waits, tells the parts what has happened, carries requests and answers between them |
+//! | `connection/` | is one connection, and knows what a valid request is: no sockets, no clock |
+//! | `connections/` | owns all sockets of clients: who comes in, who makes room, how much is held |
+//! | `dispatch/` | owns the waiting queue and the requests in flight: whose turn it is, what is overdue |
+//! | `backend/` | owns the lanes, tiny_http and the workers |
+//! | `lifecycle/` | ends the server: signals, panics, being stuck |
+//! | `message.rs`, `ticket.rs`, `tokens.rs`, `readiness.rs` | pass between the parts: requests and answers, the names of requests, connections and lanes, and events |
+//! | `limits.rs`, `listener.rs`, `slow_work.rs` | are what programs set, open and use |
+//! | `driver.rs` | drives one connection with bytes, for tests and the fuzzer |
+//!
+//! Connections, dispatch and backend do not know each other.
+//!
+//! Threads: the event loop, one in the accept loop, one of tiny_http's that accepts lanes, the workers, and
 //! one of tiny_http's for each lane. There are as many lanes as workers, but four of those threads at
 //! least, and three times as many at most, where answers stay away and lanes are given up. Their
 //! number does not depend on the visitors. Memory: at most [`Limits::memory`] in buffers, a few hundred
@@ -51,56 +56,45 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod admission;
-mod answers;
-mod budget;
-mod chunked;
-mod client;
-mod deadlines;
-mod front;
+mod backend;
+mod connection;
+mod connections;
+mod dispatch;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
-pub mod fuzzing;
-mod gathering;
-mod head;
-mod lane;
-mod lanes;
+pub mod driver;
+mod event_loop;
+mod lifecycle;
 mod limits;
 mod listener;
-mod numbers;
-mod output;
-mod panics;
-mod passing;
-mod refusal;
-mod rendezvous;
-mod slots;
-mod slow;
-mod stop;
-mod target;
-mod visitors;
-mod watchdog;
-mod workers;
+mod message;
+mod readiness;
+mod slow_work;
+mod ticket;
+mod tokens;
 
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
+
+use mio::Poll;
 
 pub use limits::Limits;
 pub use listener::listen;
-pub use slow::{Leave, SlowWork};
+pub use slow_work::{Leave, SlowWork};
 
 use crate::http::{Request, Response, TrustedProxies};
-use front::Front;
-use rendezvous::Rendezvous;
-use stop::Signals;
-use workers::Workers;
+use backend::backend_socket::BackendSocket;
+use backend::workers::{Exchange, Workers};
+use event_loop::EventLoop;
+use lifecycle::panics;
+use lifecycle::signals::Signals;
 
 /// How to serve. [`serve`] has an example.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where visitors come in.
+    /// The socket that clients connect to.
     pub listener: TcpListener,
     /// Threads that run the handler. There are as many lanes to tiny_http.
     pub workers: usize,
@@ -109,7 +103,7 @@ pub struct Config {
     /// Proxies in front of this server that are trusted to tell whose requests they pass on. With
     /// none, at most a quarter of the connections belong to one address.
     pub trusted_proxies: TrustedProxies,
-    /// What one visitor may cost.
+    /// The limits of size and time for each client.
     pub limits: Limits,
 }
 
@@ -152,21 +146,24 @@ impl std::error::Error for ServeError {}
 
 /// Serves until SIGTERM or SIGINT, then drains: what has begun is finished.
 ///
-/// The calling thread becomes the front. A panic in it, or in tiny_http's threads, ends the process
-/// with exit code 70, as does a server without a lane or with all workers stuck for a minute; a
-/// panic of the handler costs one 500. While it runs, threads without a name are taken for
+/// The calling thread becomes the event loop. A panic in it, or in tiny_http's threads, ends the
+/// process with exit code 70, as does a server without a lane or with all workers stuck for a
+/// minute; a panic of the handler costs one 500. While it runs, threads without a name are taken for
 /// tiny_http's: name your own.
 pub fn serve<H>(mut config: Config, handler: H) -> Result<(), ServeError>
 where
-    H: Fn(&mut Request<'_>) -> Response + Send + Sync + 'static,
+    H: Fn(&mut Request) -> Response + Send + Sync + 'static,
 {
     config.limits = config.limits.within_reason();
+    config.workers = config.workers.max(1);
     let start = |error: io::Error| ServeError::Start(error.to_string());
     let signals = Signals::catch().map_err(start)?;
-    let (rendezvous, listener) = Rendezvous::listen().map_err(start)?;
-    panics::install(rendezvous.directory());
-    let (poll, answers) = front::waiting(&config.limits).map_err(start)?;
-    let workers = Workers::start(listener, &config, Arc::clone(&answers), handler)?;
-    let pulse = Arc::clone(&workers.pulse);
-    Front::new(config, (poll, answers), signals, rendezvous, pulse)?.run()
+    let (socket, listener) = BackendSocket::listen().map_err(start)?;
+    panics::install(socket.directory());
+    let poll = Poll::new().map_err(start)?;
+    let capacity = dispatch::capacity(config.workers);
+    let exchange =
+        Exchange::new(poll.registry(), capacity, config.limits.lane_time).map_err(start)?;
+    let _workers = Workers::start(listener, &config, exchange.clone(), handler)?;
+    EventLoop::new(config, poll, exchange, signals, socket).map_err(start)?.run()
 }

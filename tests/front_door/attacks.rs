@@ -1,5 +1,5 @@
 //! What clients do to tiny_http when it stands on the port itself, done to the front door: each row
-//! of the first table in CONNECTIONS.md.
+//! of the first table in `docs/front-door.md`.
 //!
 //! All the while a legitimate visitor asks for the home page every 20 ms, and gets every answer, 99
 //! of 100 within a second; afterwards the threads are as many as before, and the memory is given

@@ -169,7 +169,7 @@ fn a_panic_in_the_front_ends_the_process() {
     let _visitor = TcpStream::connect(server.address);
     let status = server.wait(Duration::from_secs(5)).expect("it ends");
     assert_eq!(status.code(), Some(70));
-    assert!(says_why(&server, "a panic in the front thread"), "{}", server.log());
+    assert!(says_why(&server, "a panic in the event loop thread"), "{}", server.log());
     assert_eq!(server.leftovers(), 0);
 }
 

@@ -25,7 +25,7 @@ impl App {
     }
 
     /// The answer to `request`: the session is loaded and saved for each.
-    pub fn answer(&self, request: &mut Request<'_>) -> Response {
+    pub fn answer(&self, request: &mut Request) -> Response {
         self.page(request)
             .unwrap_or_else(|error| Response::text(500, error.to_string()))
             .with_header("Content-Security-Policy", "default-src 'none'; style-src 'self'")
@@ -33,9 +33,9 @@ impl App {
             .with_header("Referrer-Policy", "same-origin")
     }
 
-    fn page(&self, request: &mut Request<'_>) -> Result<Response, Box<dyn Error>> {
+    fn page(&self, request: &mut Request) -> Result<Response, Box<dyn Error>> {
         let mut session = self.sessions.load(&request.cookies(), Scheme::Http)?;
-        let signs_in = *request.method() == Method::Post;
+        let signs_in = request.method() == Method::Post;
         if signs_in {
             session.renew();
             session.insert(USERNAME, "foo")?;

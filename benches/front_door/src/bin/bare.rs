@@ -10,7 +10,7 @@ use std::sync::Arc;
 use front_door_bench::{App, number};
 use threadpool::ThreadPool;
 use tiny_http::Server;
-use waxseal::http::{Request, TrustedProxies};
+use waxseal::http::{Method, Request};
 
 /// The product's allocator, for both.
 #[global_allocator]
@@ -29,12 +29,23 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 }
 
 fn answer(app: &App, mut inner: tiny_http::Request) {
-    let Some(peer) = inner.remote_addr().map(|address| address.ip()) else { return };
-    let method = inner.method().clone();
-    let response = app.answer(&mut Request::new(&mut inner, peer, TrustedProxies(0)));
+    let Some((mut request, method)) = read(&mut inner) else { return };
     let mut answer = Vec::new();
-    response.render(&method, &mut answer);
+    app.answer(&mut request).render(method, &mut answer);
     let mut writer = inner.into_writer();
-    // Where it fails the visitor has gone.
+    // Where it fails the client has gone.
     let _ = writer.write_all(&answer).and_then(|()| writer.flush());
+}
+
+/// The request as tiny_http has parsed it.
+fn read(inner: &mut tiny_http::Request) -> Option<(Request, Method)> {
+    let peer = inner.remote_addr()?.ip();
+    let method = Method::from_name(inner.method().as_str())?;
+    let mut body = Vec::new();
+    inner.as_reader().read_to_end(&mut body).ok()?;
+    let mut builder = Request::builder().method(method).target(inner.url()).peer(peer).body(body);
+    for header in inner.headers() {
+        builder = builder.header(header.field.as_str().as_str(), header.value.as_bytes());
+    }
+    Some((builder.build(), method))
 }

@@ -1,0 +1,267 @@
+//! tiny_http behind the lanes, the accept loop, the fixed pool, and how a worker answers.
+
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use log::{debug, error};
+use mio::Registry;
+use slotmap::KeyData;
+use threadpool::ThreadPool;
+
+use super::completions::{Completion, Completions};
+use super::lane::{PROBE, TICKET_FIELD};
+use super::pending::{Found, PendingRequest, PendingRequests};
+use super::statistics::WorkerStatistics;
+use crate::http::{Error, Method, Request, Response, TrustedProxies};
+use crate::server::lifecycle::panics;
+use crate::server::message::Answer;
+use crate::server::ticket::Ticket;
+use crate::server::tokens::{COMPLETIONS, LaneKey};
+use crate::server::{Config, ServeError};
+
+/// The parts that workers share with the event loop.
+#[derive(Clone)]
+pub(in crate::server) struct Exchange {
+    pub(in crate::server) pending: Arc<PendingRequests>,
+    pub(in crate::server) completions: Arc<Completions>,
+    pub(in crate::server) statistics: Arc<WorkerStatistics>,
+}
+
+impl Exchange {
+    /// For so many requests in flight at most, and an event loop that waits with this registry's
+    /// poll. `patience`: see [`Completions::new`].
+    pub(in crate::server) fn new(
+        registry: &Registry,
+        capacity: usize,
+        patience: Duration,
+    ) -> io::Result<Exchange> {
+        Ok(Exchange {
+            pending: Arc::new(PendingRequests::new(capacity)),
+            completions: Arc::new(Completions::new(registry, COMPLETIONS, patience)?),
+            statistics: Arc::default(),
+        })
+    }
+}
+
+/// The accept loop and its pool.
+pub(in crate::server) struct Workers {
+    server: Arc<tiny_http::Server>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Workers {
+    /// Starts tiny_http on the lanes' listener, the accept loop and the workers.
+    pub(in crate::server) fn start<H>(
+        listener: UnixListener,
+        config: &Config,
+        exchange: Exchange,
+        handler: H,
+    ) -> Result<Workers, ServeError>
+    where
+        H: Fn(&mut Request) -> Response + Send + Sync + 'static,
+    {
+        let task = Task {
+            handler,
+            exchange,
+            proxies: config.trusted_proxies,
+            limit: config.limits.answer,
+        };
+        begin(listener, config.workers, Arc::new(task))
+            .map_err(|error| ServeError::Start(error.to_string()))
+    }
+}
+
+/// Waking the accept loop must not take the processor from the thread that wakes it, which has more
+/// requests to hand over: that would be two switches of context for each. The kernel's policy for
+/// threads that can wait a moment says so; their share of the processor stays as it was.
+///
+/// Lanes and workers do not have that policy: beside other busy programs each wait would be a whole
+/// turn of theirs, once for every thread that a request passes through.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    use thread_priority::{
+        NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityOsValue, ThreadSchedulePolicy,
+    };
+    // The niceness is set with the policy, so it is set to what it is: 0, the usual one. Where the
+    // process was given another, nothing is changed.
+    if rustix::process::getpriority_process(None) != Ok(0) {
+        return;
+    }
+    let usual = ThreadPriority::Os(ThreadPriorityOsValue::default());
+    let batch = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
+    let this = thread_priority::thread_native_id();
+    if let Err(error) = thread_priority::set_thread_priority_and_policy(this, usual, batch) {
+        debug!(error:% = error; "the scheduling policy cannot be set");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
+/// Starts tiny_http, the pool, and the accept loop between them.
+fn begin<H>(
+    listener: UnixListener,
+    workers: usize,
+    task: Arc<Task<H>>,
+) -> Result<Workers, Box<dyn std::error::Error + Send + Sync>>
+where
+    H: Fn(&mut Request) -> Response + Send + Sync + 'static,
+{
+    let server = Arc::new(tiny_http::Server::from_listener(listener, None)?);
+    let stopping = Arc::new(AtomicBool::new(false));
+    let pool = ThreadPool::with_name(panics::WORKER.to_owned(), workers);
+    let begun = Workers { server: Arc::clone(&server), stopping: Arc::clone(&stopping) };
+    thread::Builder::new().name(panics::ACCEPT.to_owned()).spawn(move || {
+        give_way();
+        for request in server.incoming_requests() {
+            let task = Arc::clone(&task);
+            pool.execute(move || task.run(request));
+        }
+        if !stopping.load(Ordering::Acquire) {
+            panics::fatal("tiny_http gives no more requests");
+        }
+    })?;
+    Ok(begun)
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Release);
+        self.server.unblock();
+        // tiny_http's server panics when it is dropped on an abstract name, and its accept thread
+        // ends with the process in any case: so one reference to it stays for good.
+        std::mem::forget(Arc::clone(&self.server));
+    }
+}
+
+/// The work that is done with each request, and what all workers share for it.
+struct Task<H> {
+    handler: H,
+    exchange: Exchange,
+    proxies: TrustedProxies,
+    /// The most bytes of an answer.
+    limit: usize,
+}
+
+impl<H> Task<H>
+where
+    H: Fn(&mut Request) -> Response,
+{
+    fn run(&self, mut inner: tiny_http::Request) {
+        self.exchange.statistics.begin();
+        match self.completion(&mut inner) {
+            Some(completion) => {
+                self.exchange.completions.push(completion);
+                // To tiny_http this is an answer: a writer that writes nothing.
+                drop(inner.into_writer());
+            }
+            // tiny_http answers a request that is dropped with 500, which closes the lane.
+            None => drop(inner),
+        }
+        self.exchange.statistics.end();
+    }
+
+    /// The completion of a request; `None` for a request that the event loop did not send, or that
+    /// was taken already.
+    fn completion(&self, inner: &mut tiny_http::Request) -> Option<Completion> {
+        let ticket = match Sent::of(inner)? {
+            Sent::Probe { lane, number } => return Some(Completion::Probe { lane, number }),
+            Sent::Request(ticket) => ticket,
+        };
+        match self.exchange.pending.take(ticket) {
+            Found::Nothing => None,
+            Found::Withdrawn(lane) => {
+                // Reading fails if the event loop has closed the lane.
+                let _ = io::copy(inner.as_reader(), &mut io::sink());
+                Some(Completion::Request { lane, ticket, answer: None })
+            }
+            Found::Request(PendingRequest { lane, head, peer, body_length }) => {
+                let (method, body) = (head.method(), read_body(inner, body_length));
+                let response = if body.len() == body_length {
+                    self.respond(Request::new(head, body, peer, self.proxies))
+                } else {
+                    // The lane broke in the middle of it, and the client knows by now.
+                    internal_error()
+                };
+                let answer = Some(self.render(response, method));
+                Some(Completion::Request { lane, ticket, answer })
+            }
+        }
+    }
+
+    fn render(&self, response: Response, method: Method) -> Answer {
+        if has_no_clear_end(&response) {
+            error!(status = response.status(); "an answer's status or headers hide its end");
+            return Answer::render(internal_error(), method);
+        }
+        let answer = Answer::render(response, method);
+        let size = answer.len();
+        if size > self.limit {
+            error!(size, limit = self.limit; "an answer is too large to send");
+            return Answer::render(internal_error(), method);
+        }
+        answer
+    }
+
+    /// A handler that panics costs its visitor a 500, and nobody else anything.
+    fn respond(&self, mut request: Request) -> Response {
+        // The request is only read again for its id, which a panic cannot have touched; what the
+        // handler itself shares, it shares between threads: its locks are poisoned.
+        let caught = catch_unwind(AssertUnwindSafe(|| (self.handler)(&mut request)));
+        caught.unwrap_or_else(|_| {
+            error!(request_id = request.id(); "a handler panicked");
+            internal_error()
+        })
+    }
+}
+
+/// Reads the body, of which `length` bytes are expected. A request cannot be answered while it is
+/// still on its way.
+fn read_body(inner: &mut tiny_http::Request, length: usize) -> Vec<u8> {
+    let mut body = Vec::with_capacity(length);
+    // Reading fails if the event loop has closed the lane.
+    let _ = inner.as_reader().read_to_end(&mut body);
+    body
+}
+
+/// A client knows the end of an answer by its final status and by the one length that was rendered.
+/// A field that says otherwise would make the next answer on the connection look like part of this
+/// one.
+fn has_no_clear_end(response: &Response) -> bool {
+    let framing = ["Content-Length", "Transfer-Encoding"];
+    !(200..600).contains(&response.status())
+        || framing.iter().any(|name| response.header(name).is_some())
+}
+
+fn internal_error() -> Response {
+    Response::from(Error::Internal)
+        .with_header("Cache-Control", "no-store")
+        .with_header("X-Content-Type-Options", "nosniff")
+}
+
+/// A request as it comes over a lane.
+enum Sent {
+    Request(Ticket),
+    Probe { lane: LaneKey, number: u64 },
+}
+
+impl Sent {
+    fn of(inner: &tiny_http::Request) -> Option<Sent> {
+        let field = inner.headers().iter().find(|header| header.field.equiv(TICKET_FIELD))?;
+        let value = field.value.as_str();
+        match value.strip_prefix(PROBE) {
+            None => value.parse().ok().map(Sent::Request),
+            Some(rest) => {
+                let (lane, number) = rest.strip_prefix('.')?.split_once('.')?;
+                let number_of = |text| u64::from_str_radix(text, 16).ok();
+                let lane = KeyData::from_ffi(number_of(lane)?).into();
+                Some(Sent::Probe { lane, number: number_of(number)? })
+            }
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! One connection, and what a valid request is.
+//!
+//! A connection is a state machine without a socket and without a clock: the server tells it what
+//! happened ([`Connection::receive`], [`Connection::wrote`], …) and asks what it wants next
+//! ([`Connection::want`]). So a test, or a fuzzer, can drive it with any bytes in any pieces.
+//!
+//! ```text
+//!        ┌──────────────────────────────────────────────────────────────┐
+//!        ▼                                                              │ next request
+//!      Idle ──► Head ──► Body ──► Ready ──► InFlight ──► Answering ─────┤
+//!                │        │   (whole, valid) (a lane has it)            │ last answer
+//!                └────────┴───── rejected: 400, 408, 413 … ─► Answering ┤
+//!                                                                       ▼
+//!      Closed ◄─────────────────────────────────────── Lingering ◄── ShuttingDown
+//! ```
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `reading.rs` | makes requests of bytes |
+//! | `parser.rs`, `target.rs`, `chunked.rs` | tell what a valid head, target and chunked body are |
+//! | `partial_request.rs` | keeps a request whose body is still coming |
+//! | `output.rs` | keeps an answer that is being written |
+//! | `rejection.rs` | lists the answers that the front door gives itself |
+
+mod chunked;
+mod output;
+mod parser;
+mod partial_request;
+mod reading;
+pub(super) mod rejection;
+mod target;
+
+use std::mem;
+use std::time::Instant;
+
+use super::limits::Limits;
+use super::message::{Answer, CompleteRequest, LARGE_ANSWER};
+use output::Output;
+use parser::Persistence;
+use partial_request::PartialRequest;
+use rejection::Rejection;
+
+/// A body with no more than this to come is read even when memory is short: a form, so that nobody
+/// who sends large ones can keep others from signing in.
+const SMALL_BODY: usize = 4 << 10;
+
+/// The circumstances of an event.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) now: Instant,
+    pub(super) limits: &'a Limits,
+    /// The server is about to stop: every answer is the last of its connection.
+    pub(super) draining: bool,
+}
+
+/// The state of a connection. The one place where it changes is [`Connection::enter`].
+#[derive(Debug)]
+enum State {
+    /// Between two requests: nothing of the next has come, but perhaps empty lines.
+    Idle,
+    /// Part of a head is in `input`.
+    Head,
+    /// The head is accepted, the body is coming.
+    Body(PartialRequest),
+    /// A request is whole and valid, and has not been taken yet.
+    Ready(PartialRequest),
+    /// The request was taken; an answer is awaited.
+    InFlight(InFlight),
+    /// An answer is being written.
+    Answering(After),
+    /// The last answer is written; nothing more will be.
+    ShuttingDown,
+    /// Input is discarded, so that no reset destroys the last answer on its way.
+    Lingering {
+        discarded: usize,
+    },
+    Closed,
+}
+
+/// The state that follows an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    NextRequest,
+    Close,
+}
+
+/// The part of a request that is kept until its answer comes.
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    head_only: bool,
+    persistence: Persistence,
+    /// Bytes that the head takes, wherever it is.
+    head_memory: usize,
+}
+
+/// The next thing that a connection wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// So many bytes from the client, at most; the rest shall stay in the kernel.
+    Read(usize),
+    /// [`Connection::output`] is to be written.
+    Write,
+    /// [`Connection::take_request`].
+    Pass,
+    /// Nothing, until the answer comes.
+    Answer,
+    /// The writing side is to be shut down.
+    ShutDown,
+    /// It is over.
+    Close,
+}
+
+/// The stage of a connection, as far as it matters for who has to make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// It is between two requests.
+    Idle,
+    /// A head is coming.
+    Head,
+    /// A body is coming.
+    Body,
+    /// A request is whole, and not answered yet.
+    Waiting,
+    /// An answer is being taken.
+    Answering,
+    /// The last answer was taken.
+    Closing,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Connection {
+    state: State,
+    /// When the state was entered.
+    since: Instant,
+    deadline: Option<Instant>,
+    /// Received and not yet understood; while a request is under way, what came behind it.
+    input: Vec<u8>,
+    output: Output,
+    /// The last answer was a large one.
+    had_large_answer: bool,
+    /// Empty lines since the last request.
+    empty_lines: usize,
+    /// The client has sent its last byte.
+    ended: bool,
+}
+
+impl Connection {
+    pub(super) fn new(moment: Moment<'_>) -> Self {
+        Connection {
+            state: State::Idle,
+            since: moment.now,
+            deadline: Some(moment.now + moment.limits.idle_time),
+            input: Vec::new(),
+            output: Output::default(),
+            had_large_answer: false,
+            empty_lines: 0,
+            ended: false,
+        }
+    }
+
+    /// Every change of state comes through here, and brings its deadline with it.
+    fn enter(&mut self, moment: Moment<'_>, state: State) {
+        let Moment { now, limits, .. } = moment;
+        self.since = now;
+        self.deadline = match &state {
+            State::Idle => Some(now + limits.idle_time),
+            State::Head => Some(now + limits.head_time),
+            State::Body(_) => Some(now + limits.body_time),
+            State::Answering(_) => Some(now + limits.time_for_answer(self.output.len())),
+            State::ShuttingDown | State::Lingering { .. } => Some(now + limits.linger_time),
+            State::Ready(_) | State::InFlight(_) | State::Closed => None,
+        };
+        if matches!(state, State::ShuttingDown | State::Closed) {
+            self.input = Vec::new();
+        }
+        self.state = state;
+    }
+
+    pub(super) fn want(&self, limits: &Limits) -> Want {
+        match &self.state {
+            State::Body(_) if !self.output().is_empty() => Want::Write,
+            _ if self.ended && self.reads() => Want::Close,
+            State::Idle | State::Head => {
+                Want::Read(limits.head - self.input.len().min(limits.head - 1))
+            }
+            State::Body(request) => Want::Read(request.missing().unwrap_or(limits.head)),
+            State::Ready(_) => Want::Pass,
+            State::InFlight(_) => Want::Answer,
+            State::Answering(_) => Want::Write,
+            State::ShuttingDown => Want::ShutDown,
+            State::Lingering { .. } => Want::Read(limits.linger_bytes),
+            State::Closed => Want::Close,
+        }
+    }
+
+    fn reads(&self) -> bool {
+        matches!(self.state, State::Idle | State::Head | State::Body(_) | State::Lingering { .. })
+    }
+
+    /// When something must have happened.
+    ///
+    /// A request that is whole has none here: how long it may wait for a lane, and for its answer,
+    /// is the business of whoever passes it on.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        match self.state {
+            State::Idle => Stage::Idle,
+            State::Head => Stage::Head,
+            State::Body(_) => Stage::Body,
+            State::Ready(_) | State::InFlight(_) => Stage::Waiting,
+            State::Answering(_) => Stage::Answering,
+            State::ShuttingDown | State::Lingering { .. } | State::Closed => Stage::Closing,
+        }
+    }
+
+    /// When its stage began.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Bytes that have come, or were taken, in this stage.
+    pub(super) fn progress(&self) -> usize {
+        match &self.state {
+            State::Head => self.input.len(),
+            State::Body(request) => request.received(),
+            State::Answering(_) => self.output.written(),
+            _ => 0,
+        }
+    }
+
+    /// Bytes held in buffers.
+    pub(super) fn memory(&self) -> usize {
+        let request = match &self.state {
+            State::Body(request) | State::Ready(request) => request.memory(),
+            State::InFlight(in_flight) => in_flight.head_memory,
+            _ => 0,
+        };
+        request + self.input.capacity() + self.output.memory()
+    }
+
+    /// Nothing of a request is here, and none is being answered.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Its last answer was a large one.
+    pub(super) fn had_large_answer(&self) -> bool {
+        self.had_large_answer
+    }
+
+    /// Much of a body is still to come, or nobody knows how much: it can wait in the kernel.
+    pub(super) fn awaits_large_body(&self) -> bool {
+        match &self.state {
+            State::Body(request) => request.missing().is_none_or(|n| n > SMALL_BODY),
+            _ => false,
+        }
+    }
+
+    // Events.
+
+    /// Bytes came from the client.
+    pub(super) fn receive(&mut self, moment: Moment<'_>, bytes: &[u8]) {
+        match &mut self.state {
+            State::Idle | State::Head => self.receive_head(moment, bytes),
+            State::Body(_) => self.receive_body(moment, bytes),
+            State::Lingering { discarded } => {
+                *discarded += bytes.len();
+                if *discarded > moment.limits.linger_bytes {
+                    self.enter(moment, State::Closed);
+                }
+            }
+            State::ShuttingDown | State::Closed => {}
+            State::Ready(_) | State::InFlight(_) | State::Answering(_) => {
+                self.input.extend_from_slice(bytes);
+            }
+        }
+    }
+
+    /// The client has sent its last byte. What was begun is still answered.
+    pub(super) fn end(&mut self, moment: Moment<'_>) {
+        self.ended = true;
+        match self.state {
+            State::Idle | State::ShuttingDown | State::Lingering { .. } => {
+                self.enter(moment, State::Closed);
+            }
+            State::Head | State::Body(_) => self.reject(moment, rejection::CUT_SHORT),
+            _ => {}
+        }
+    }
+
+    /// The request that is ready needs a lane of its own.
+    pub(super) fn needs_lane_alone(&self) -> bool {
+        matches!(&self.state, State::Ready(request) if request.needs_lane_alone())
+    }
+
+    /// Hands out the request that is ready.
+    pub(super) fn take_request(&mut self, moment: Moment<'_>) -> Option<CompleteRequest> {
+        if !matches!(self.state, State::Ready(_)) {
+            return None;
+        }
+        let State::Ready(ready) = mem::replace(&mut self.state, State::Idle) else { return None };
+        let (head_only, persistence) = (ready.head_only(), ready.persistence());
+        let request = ready.into_complete();
+        let head_memory = request.head.memory();
+        self.enter(moment, State::InFlight(InFlight { head_only, persistence, head_memory }));
+        Some(request)
+    }
+
+    /// The answer of a worker came.
+    pub(super) fn answer(&mut self, moment: Moment<'_>, answer: Answer) {
+        let State::InFlight(in_flight) = self.state else { return };
+        let after = match in_flight.persistence {
+            Persistence::Close => After::Close,
+            _ if moment.draining => After::Close,
+            _ => After::NextRequest,
+        };
+        self.write(answer, after, in_flight.persistence);
+        self.had_large_answer = self.output.len() > LARGE_ANSWER;
+        self.enter(moment, State::Answering(after));
+    }
+
+    /// The front door answers itself. Unless the request was taken, nothing can follow the answer:
+    /// to reject all that a client sends at once, one after another, would keep the server from
+    /// everybody else.
+    pub(super) fn reject(&mut self, moment: Moment<'_>, rejection: Rejection) {
+        match &self.state {
+            State::InFlight(in_flight) => {
+                let answer = rejection.render(in_flight.head_only);
+                self.answer(moment, answer);
+            }
+            State::Idle | State::Head => self.reject_at_last(moment, rejection, false),
+            State::Body(request) | State::Ready(request) => {
+                let head_only = request.head_only();
+                self.reject_at_last(moment, rejection, head_only);
+            }
+            _ => {}
+        }
+    }
+
+    fn reject_at_last(&mut self, moment: Moment<'_>, rejection: Rejection, head_only: bool) {
+        self.write(rejection.render(head_only), After::Close, Persistence::Close);
+        self.enter(moment, State::Answering(After::Close));
+    }
+
+    fn write(&mut self, answer: Answer, after: After, persistence: Persistence) {
+        let Answer { mut head, body } = answer;
+        head.extend_from_slice(match (after, persistence) {
+            (After::Close, _) => b"Connection: close\r\n\r\n",
+            (After::NextRequest, Persistence::SayKeepAlive) => b"Connection: keep-alive\r\n\r\n",
+            (After::NextRequest, _) => b"\r\n",
+        });
+        if body.len() > LARGE_ANSWER {
+            self.output.append(head);
+            self.output.follow(body);
+        } else {
+            head.extend_from_slice(&body);
+            self.output.append(head);
+        }
+    }
+
+    /// The bytes to be written.
+    pub(super) fn output(&self) -> &[u8] {
+        self.output.next()
+    }
+
+    /// So many bytes of the output were written.
+    pub(super) fn wrote(&mut self, moment: Moment<'_>, count: usize) {
+        if !self.output.wrote(count) {
+            return;
+        }
+        match self.state {
+            State::Answering(After::Close) => self.enter(moment, State::ShuttingDown),
+            State::Answering(After::NextRequest) => {
+                self.enter(moment, State::Idle);
+                let behind = mem::take(&mut self.input);
+                self.receive_head(moment, &behind);
+                if moment.draining && self.is_idle() {
+                    self.enter(moment, State::Closed);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The writing side was shut down.
+    pub(super) fn shut_down(&mut self, moment: Moment<'_>) {
+        let next = if self.ended { State::Closed } else { State::Lingering { discarded: 0 } };
+        self.enter(moment, next);
+    }
+
+    /// The deadline has passed.
+    pub(super) fn expire(&mut self, moment: Moment<'_>) {
+        match self.state {
+            State::Head => self.reject(moment, rejection::SLOW_HEAD),
+            State::Body(_) => self.reject(moment, rejection::SLOW_BODY),
+            State::Ready(_) | State::InFlight(_) => {}
+            _ => self.enter(moment, State::Closed),
+        }
+    }
+
+    /// It must go, in silence.
+    pub(super) fn close(&mut self, moment: Moment<'_>) {
+        self.enter(moment, State::Closed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

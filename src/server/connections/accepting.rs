@@ -1,0 +1,144 @@
+//! Accepting connections.
+
+use std::io::{self, ErrorKind};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use log::{debug, error};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry};
+
+use super::entry::Entry;
+use super::{Connections, Moment};
+use crate::server::connection::Connection;
+use crate::server::listener::BACKLOG;
+use crate::server::tokens::LISTENER;
+
+/// Connections accepted before others get their turn.
+const AT_ONCE: usize = 64;
+/// The pause after accepting has failed.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The listener, and whether it is worth asking.
+pub(super) struct Acceptor {
+    listener: TcpListener,
+    /// There may be connections to accept.
+    pending: bool,
+    /// Accepting failed, which has been logged.
+    failing: bool,
+    /// When to try again after a failure.
+    again_at: Option<Instant>,
+}
+
+impl Acceptor {
+    pub(super) fn new(listener: std::net::TcpListener, registry: &Registry) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        // Accepted sockets inherit it, which saves a call for each. Where they do not, answers are
+        // still written whole.
+        if let Err(error) = rustix::net::sockopt::set_tcp_nodelay(&listener, true) {
+            debug!(error:% = error; "TCP_NODELAY cannot be set");
+        }
+        let mut listener = TcpListener::from_std(listener);
+        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Acceptor { listener, pending: true, failing: false, again_at: None })
+    }
+
+    pub(super) fn again_at(&self) -> Option<Instant> {
+        self.again_at
+    }
+
+    /// A descriptor is free again, for want of which accepting may have failed.
+    pub(super) fn descriptor_is_free(&mut self) {
+        self.pending |= self.failing;
+    }
+
+    fn accept(&mut self, now: Instant) -> Option<(TcpStream, IpAddr)> {
+        while self.pending {
+            match self.listener.accept() {
+                Ok((socket, address)) => {
+                    self.failing = false;
+                    return Some((socket, address.ip()));
+                }
+                Err(error) => self.failed(now, &error),
+            }
+        }
+        None
+    }
+
+    fn failed(&mut self, now: Instant, error: &io::Error) {
+        match error.kind() {
+            ErrorKind::WouldBlock => self.pending = false,
+            // That one has left again.
+            ErrorKind::Interrupted | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset => {}
+            _ => {
+                if !self.failing {
+                    error!(error:% = error; "accepting is paused");
+                }
+                self.failing = true;
+                self.pending = false;
+                self.again_at = Some(now + PAUSE);
+            }
+        }
+    }
+}
+
+impl Connections {
+    /// There may be connections to accept.
+    pub(in crate::server) fn newcomers(&mut self) {
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.pending = true;
+        }
+    }
+
+    /// Accepts connections; true where there may be more, which do not wait for an event.
+    pub(in crate::server) fn accept(&mut self, now: Instant) -> bool {
+        if let Some(acceptor) = &mut self.acceptor
+            && acceptor.again_at.take_if(|due| *due <= now).is_some()
+        {
+            acceptor.pending = true;
+        }
+        for _ in 0..AT_ONCE {
+            // Without room, not even in place of another, a connection stays in the backlog.
+            let has_room =
+                self.admission.has_room(self.entries.len()) || self.evictable().is_some();
+            let Some(acceptor) = self.acceptor.as_mut().filter(|_| has_room) else { return false };
+            let Some((socket, address)) = acceptor.accept(now) else { return false };
+            self.let_in(now, socket, address);
+        }
+        true
+    }
+
+    /// Accepts those who were connected before the drain: they may have sent their request.
+    pub(in crate::server) fn accept_backlog(&mut self, now: Instant) {
+        self.newcomers();
+        for _ in 0..=BACKLOG / AT_ONCE {
+            self.accept(now);
+        }
+    }
+
+    fn evictable(&mut self) -> Option<super::ConnectionKey> {
+        self.eviction.first(|key| self.entries.get(key).map(|entry| &entry.connection))
+    }
+
+    fn let_in(&mut self, now: Instant, socket: TcpStream, address: IpAddr) {
+        if !self.admission.enter(address) {
+            return debug!(address:% = address; "too many connections from one address");
+        }
+        if !self.admission.has_room(self.entries.len())
+            && let Some(other) = self.evictable()
+        {
+            self.remove(other);
+        }
+        let moment = Moment { now, limits: &self.limits, draining: self.draining };
+        let key = self.entries.insert(Entry::new(socket, address, Connection::new(moment)));
+        let token = self.keys.note(key);
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        match self.registry.register(&mut entry.socket, token, Interest::READABLE) {
+            Ok(()) => self.settle(now, key),
+            Err(error) => {
+                error!(error:% = error; "a connection cannot be registered");
+                self.remove(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Limits the connections, and how many of them come from one address.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+use log::warn;
+
+use crate::http::TrustedProxies;
+
+/// Descriptors for everything but connections and lanes: standard streams, poll, signals, log,
+/// stores.
+const SPARE_DESCRIPTORS: usize = 64;
+/// Descriptors for a lane: the event loop's, two of tiny_http's, and as many for each of two in its place
+/// that were given up, the older of which is closed before there can be a third.
+const DESCRIPTORS_PER_LANE: usize = 9;
+
+/// Counts connections.
+pub(super) struct Admission {
+    limit: usize,
+    /// There is none where a proxy is trusted: then all connections come from a few addresses.
+    limit_per_address: Option<usize>,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Admission {
+    pub(super) fn new(limit: usize, proxies: TrustedProxies) -> Self {
+        let limit_per_address = (proxies == TrustedProxies(0)).then_some((limit / 4).max(1));
+        Admission { limit, limit_per_address, by_address: HashMap::new() }
+    }
+
+    /// Whether there is room beside so many connections.
+    pub(super) fn has_room(&self, connections: usize) -> bool {
+        connections < self.limit
+    }
+
+    /// Counts a connection in, unless its address has too many.
+    pub(super) fn enter(&mut self, address: IpAddr) -> bool {
+        let Some(limit) = self.limit_per_address else { return true };
+        let count = self.by_address.entry(neighbourhood(address)).or_default();
+        if *count >= limit {
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
+    /// Counts a connection out.
+    pub(super) fn leave(&mut self, address: IpAddr) {
+        let address = neighbourhood(address);
+        if let Some(count) = self.by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// A subscriber's share of the addresses: an IPv4 address, or an IPv6 network of 64 bits.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let network = u128::from(address) >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
+    }
+}
+
+/// How many connections the process may have: what is wished, within what descriptors allow once
+/// the soft limit is raised to the hard one.
+pub(super) fn connections_within_descriptors(wished: usize, lanes: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: maximum, maximum };
+    let descriptors = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => maximum,
+        Err(_) => current,
+    };
+    let descriptors = descriptors.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let allowed = descriptors.saturating_sub(DESCRIPTORS_PER_LANE * lanes + SPARE_DESCRIPTORS);
+    if allowed < wished {
+        warn!(wished, allowed; "the limit of open files allows fewer connections");
+    }
+    wished.min(allowed).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_to_one_address() {
+        let mut admission = Admission::new(8, TrustedProxies(0));
+        let a: [IpAddr; 4] = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:1.2.3.4"]
+            .map(|a| a.parse().unwrap());
+        assert!(admission.enter(a[0]) && admission.enter(a[1]) && !admission.enter(a[0]));
+        assert!(admission.enter(a[2]) && admission.enter(a[3]));
+        assert!(admission.enter("1.2.3.4".parse().unwrap()) && !admission.enter(a[3]));
+        admission.leave(a[1]);
+        assert!(admission.enter(a[0]));
+        assert!(admission.has_room(7) && !admission.has_room(8));
+        let mut behind_proxy = Admission::new(8, TrustedProxies(1));
+        assert!((0..8).all(|_| behind_proxy.enter(a[0])));
+    }
+}

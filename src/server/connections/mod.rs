@@ -1,0 +1,338 @@
+//! All connections: their sockets, who is let in, who makes room, and what they hold.
+//!
+//! It reads and writes, and tells what has become of a connection ([`Progress`]). What a request
+//! means, and when its turn is, it does not know.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `entry.rs` | reads and writes one socket |
+//! | `accepting.rs`, `admission.rs` | accept connections, and tell how many there may be |
+//! | `eviction.rs` | tells which connection makes room |
+//! | `deadlines.rs` | tells on which connection something is overdue |
+//! | `lazy_order.rs` | keeps the order that the two above need |
+//! | `memory.rs` | counts the bytes in all buffers |
+
+mod accepting;
+mod admission;
+mod deadlines;
+mod entry;
+mod eviction;
+mod lazy_order;
+mod memory;
+
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
+use std::net::IpAddr;
+use std::time::Instant;
+
+use mio::Registry;
+use slotmap::SlotMap;
+
+use super::Config;
+use super::connection::rejection::Rejection;
+use super::connection::{Connection, Moment, Stage, Want};
+use super::limits::Limits;
+use super::message::{Answer, CompleteRequest};
+use super::readiness::Readiness;
+use super::tokens::{ConnectionKey, Keys};
+use accepting::Acceptor;
+use admission::{Admission, connections_within_descriptors};
+use deadlines::Deadlines;
+use entry::Entry;
+use eviction::EvictionOrder;
+use memory::Memory;
+
+/// The buffer that everything is read into; only what must wait is copied out of it.
+const SCRATCH: usize = 64 << 10;
+
+/// The state of a connection after all was done that can be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// A request is whole, and waits to be taken.
+    Request,
+    /// There is nothing to do until something happens.
+    Pending,
+    /// The connection is gone; whether a request of it was under way.
+    Gone { was_waiting: bool },
+}
+
+/// A request that waits to be taken, as far as it matters for its turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadyRequest {
+    pub(super) needs_lane_alone: bool,
+    pub(super) had_large_answer: bool,
+}
+
+/// See the module's documentation.
+pub(super) struct Connections {
+    registry: Registry,
+    limits: Limits,
+    draining: bool,
+    scratch: Vec<u8>,
+    entries: SlotMap<ConnectionKey, Entry>,
+    keys: Keys<ConnectionKey>,
+    /// Gone once the drain has begun.
+    acceptor: Option<Acceptor>,
+    admission: Admission,
+    deadlines: Deadlines,
+    eviction: EvictionOrder,
+    memory: Memory,
+    /// Connections whose bodies stay in the kernel until there is memory for them.
+    parked: BTreeSet<ConnectionKey>,
+}
+
+impl Connections {
+    pub(super) fn new(config: Config, registry: Registry) -> io::Result<Self> {
+        let limit = connections_within_descriptors(config.max_connections, config.workers);
+        Ok(Connections {
+            acceptor: Some(Acceptor::new(config.listener, &registry)?),
+            registry,
+            draining: false,
+            scratch: vec![0; SCRATCH],
+            // A table that never grows never lies in the way of memory that is given back. Room
+            // that is not used costs address space only.
+            entries: SlotMap::with_capacity_and_key(limit + 1),
+            keys: Keys::new(),
+            admission: Admission::new(limit, config.trusted_proxies),
+            deadlines: Deadlines::new(),
+            eviction: EvictionOrder::new(),
+            memory: Memory::new(config.limits.memory),
+            parked: BTreeSet::new(),
+            limits: config.limits,
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// When the next thing is due, if anything is.
+    pub(super) fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
+        let accept = self.acceptor.as_ref().and_then(Acceptor::again_at);
+        let give_back = self.memory.give_back_at(now);
+        [self.deadlines.next(), accept, give_back].into_iter().flatten().min()
+    }
+
+    // One connection.
+
+    /// Something has happened on the socket with this token: its connection is to be advanced.
+    pub(super) fn ready(
+        &mut self,
+        token: mio::Token,
+        readiness: Readiness,
+    ) -> Option<ConnectionKey> {
+        let key = self.keys.find(token)?;
+        let entry = self.entries.get_mut(key)?;
+        entry.broken |= readiness.is_over;
+        entry.readable |= readiness.readable;
+        entry.ending |= readiness.read_closed;
+        Some(key)
+    }
+
+    /// Does for a connection all that can be done now.
+    pub(super) fn advance(&mut self, now: Instant, key: ConnectionKey) -> Progress {
+        loop {
+            match self.step(now, key) {
+                Ok(Step::Again) => {}
+                Ok(Step::Request) => {
+                    self.settle(now, key);
+                    return Progress::Request;
+                }
+                Ok(Step::Wait) => {
+                    self.settle(now, key);
+                    return Progress::Pending;
+                }
+                Err(_) => return self.remove(key),
+            }
+        }
+    }
+
+    /// One thing that the connection wants. An error means that it is over.
+    fn step(&mut self, now: Instant, key: ConnectionKey) -> io::Result<Step> {
+        let moment = Moment { now, limits: &self.limits, draining: self.draining };
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| !entry.broken) else {
+            return Err(ErrorKind::ConnectionAborted.into());
+        };
+        let more = match entry.connection.want(&self.limits) {
+            Want::Pass => return Ok(Step::Request),
+            Want::Read(_) if self.memory.is_short() && entry.connection.awaits_large_body() => {
+                entry.parked = true;
+                self.parked.insert(key);
+                false
+            }
+            Want::Read(most) => {
+                let most = most.min(self.scratch.len());
+                entry.read(moment, &mut self.scratch[..most])?
+            }
+            Want::Write => entry.write(moment, &self.registry, key)?,
+            Want::Answer => false,
+            Want::ShutDown => {
+                entry.shut_down(moment);
+                true
+            }
+            Want::Close => return Err(ErrorKind::ConnectionAborted.into()),
+        };
+        Ok(if more { Step::Again } else { Step::Wait })
+    }
+
+    /// The request that waits on a connection.
+    pub(super) fn ready_request(&self, key: ConnectionKey) -> Option<ReadyRequest> {
+        let connection = &self.entries.get(key)?.connection;
+        Some(ReadyRequest {
+            needs_lane_alone: connection.needs_lane_alone(),
+            had_large_answer: connection.had_large_answer(),
+        })
+    }
+
+    /// Takes the request that waits on a connection, with the client's address.
+    pub(super) fn take_request(
+        &mut self,
+        now: Instant,
+        key: ConnectionKey,
+    ) -> Option<(CompleteRequest, IpAddr)> {
+        let moment = Moment { now, limits: &self.limits, draining: self.draining };
+        let entry = self.entries.get_mut(key)?;
+        let request = entry.connection.take_request(moment)?;
+        let address = entry.address;
+        self.settle(now, key);
+        Some((request, address))
+    }
+
+    /// Gives a connection its answer, to be written when it is advanced. One that has gone needs
+    /// none.
+    pub(super) fn answer(&mut self, now: Instant, key: ConnectionKey, answer: Answer) {
+        self.change(now, key, |connection, moment| connection.answer(moment, answer));
+    }
+
+    /// Answers a connection with a rejection, to be written when it is advanced.
+    pub(super) fn reject(&mut self, now: Instant, key: ConnectionKey, rejection: Rejection) {
+        self.change(now, key, |connection, moment| connection.reject(moment, rejection));
+    }
+
+    fn change(
+        &mut self,
+        now: Instant,
+        key: ConnectionKey,
+        change: impl FnOnce(&mut Connection, Moment<'_>),
+    ) {
+        let moment = Moment { now, limits: &self.limits, draining: self.draining };
+        if let Some(entry) = self.entries.get_mut(key) {
+            change(&mut entry.connection, moment);
+        }
+    }
+
+    /// A connection whose deadline has passed: it is to be advanced.
+    pub(super) fn pop_overdue(&mut self, now: Instant) -> Option<ConnectionKey> {
+        let deadline = |key| self.entries.get(key).and_then(|entry| entry.connection.deadline());
+        let key = self.deadlines.pop_due(now, deadline)?;
+        self.change(now, key, |connection, moment| connection.expire(moment));
+        Some(key)
+    }
+
+    /// The drain has begun: nobody is accepted any more, and every answer is the last. All
+    /// connections are to be advanced, and then [`Connections::say_goodbye`] to.
+    pub(super) fn begin_drain(&mut self) -> Vec<ConnectionKey> {
+        self.draining = true;
+        self.acceptor = None;
+        for entry in self.entries.values_mut() {
+            // A request may have come that no event has told of yet.
+            entry.readable |= entry.connection.is_idle();
+        }
+        self.entries.keys().collect()
+    }
+
+    /// Closes a connection on which nothing is under way.
+    pub(super) fn say_goodbye(&mut self, now: Instant, key: ConnectionKey) {
+        if self.entries.get(key).is_some_and(|entry| entry.connection.is_idle()) {
+            self.change(now, key, |connection, moment| connection.close(moment));
+            self.advance(now, key);
+        }
+    }
+
+    /// Closes all connections, whatever is under way.
+    pub(super) fn close_all(&mut self) {
+        self.entries.clear();
+    }
+
+    // Out.
+
+    fn remove(&mut self, key: ConnectionKey) -> Progress {
+        let Some(entry) = self.entries.remove(key) else {
+            return Progress::Gone { was_waiting: false };
+        };
+        self.deadlines.remove(key);
+        self.eviction.remove(key);
+        if entry.parked {
+            self.parked.remove(&key);
+        }
+        self.memory.recount(entry.counted, 0);
+        self.admission.leave(entry.address);
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.descriptor_is_free();
+        }
+        Progress::Gone { was_waiting: entry.connection.stage() == Stage::Waiting }
+    }
+
+    // Deadlines and memory.
+
+    /// Brings deadline, order and memory up to date after something has happened.
+    fn settle(&mut self, now: Instant, key: ConnectionKey) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        self.deadlines.set(key, entry.connection.deadline());
+        self.eviction.set(key, &entry.connection);
+        let held = entry.connection.memory();
+        self.memory.recount(std::mem::replace(&mut entry.counted, held), held);
+        self.relieve(now);
+    }
+
+    /// The buffers of others that hold `before` bytes hold `after`.
+    pub(super) fn recount_others(&mut self, now: Instant, before: usize, after: usize) {
+        self.memory.recount(before, after);
+        self.relieve(now);
+    }
+
+    /// Makes room when memory is short: the connection that makes least progress for what it holds
+    /// goes first.
+    fn relieve(&mut self, now: Instant) {
+        let Some(mut excess) = self.memory.excess() else { return };
+        let burden =
+            |(key, entry): (_, &Entry)| Some((eviction::burden(&entry.connection, now)?, key));
+        let mut burdens: Vec<_> = self.entries.iter().filter_map(burden).collect();
+        burdens.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        for (_, key) in burdens {
+            let Some(entry) = self.entries.get(key) else { continue };
+            let freed = entry.counted;
+            self.remove(key);
+            if freed >= excess {
+                break;
+            }
+            excess -= freed;
+        }
+    }
+
+    /// Connections whose bodies had to stay in the kernel, and can come now: they are to be advanced.
+    pub(super) fn unpark(&mut self) -> BTreeSet<ConnectionKey> {
+        if self.parked.is_empty() || !self.memory.is_ample() {
+            return BTreeSet::new();
+        }
+        let parked = std::mem::take(&mut self.parked);
+        for key in &parked {
+            if let Some(entry) = self.entries.get_mut(*key) {
+                entry.parked = false;
+            }
+        }
+        parked
+    }
+
+    /// Gives memory back to the kernel, where it is time for that.
+    pub(super) fn give_back(&mut self, now: Instant) {
+        self.memory.give_back(now);
+    }
+}
+
+/// The result of one step of a connection.
+enum Step {
+    Again,
+    Wait,
+    Request,
+}

@@ -130,6 +130,26 @@ fn it_is_shown_to_no_other_machine() {
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
 }
 
+/// As nginx appends: a visitor's bytes that are no text stand before the address of the visitor.
+#[test]
+fn no_byte_before_a_proxy_s_address_hides_it() {
+    let server = Waxseal::start(&[("METRICS", "1"), ("TRUSTED_PROXIES", "1")]);
+    for sent in [&b"\xff, "[..], b"127.0.0.1, \xff, ", b"\xff,\xfe , ", b"\xc3, "] {
+        let status = status_with(&server, "/metrics", &[sent, b"192.0.2.9"].concat());
+        assert_eq!(status, 404, "{}", sent.escape_ascii());
+    }
+}
+
+fn status_with(server: &Waxseal, path: &str, forwarded_for: &[u8]) -> u16 {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+    let request = [head.as_bytes(), b"X-Forwarded-For: ", forwarded_for, b"\r\n\r\n"].concat();
+    std::io::Write::write_all(&mut stream, &request).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    answer[9..12].parse().unwrap()
+}
+
 /// The address that this machine would send from; nothing is sent.
 fn own_address() -> Option<std::net::IpAddr> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;

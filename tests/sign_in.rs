@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use support::{
     AUTHENTICATION_KEY, Answer, Ask, Browser, COOKIE, Connection, DEADLINE, ENCRYPTION_KEY, HOST,
-    Waxseal, ask, get, post,
+    Waxseal, ask, exchange, get, post,
 };
 
 const SIGN_IN: &str = "username=foo&password=secret";
@@ -625,6 +625,28 @@ fn the_address_in_the_log_is_the_one_that_the_trusted_proxy_saw() {
         request.with("X-Request-ID", id).sent_to(&server);
         let line = fields(&server.wait_for_log(&format!("request_id={id}"))).unwrap();
         assert_eq!(value(&line, "address"), Some(address), "{forwarded}");
+    }
+}
+
+/// An element that is no text keeps its place in the list, and names nobody.
+#[test]
+fn bytes_that_are_no_text_move_no_address() {
+    let server = Waxseal::start(&[("TRUSTED_PROXIES", "1")]);
+    for (forwarded, id, address) in [
+        (&b"\xff, 192.0.2.7"[..], "one", "192.0.2.7"),
+        (b"203.0.113.9, \xff\xfe, 192.0.2.7", "two", "192.0.2.7"),
+        (b"192.0.2.7, \xff", "three", "127.0.0.1"),
+        (b"192.0.2.7,\xff,", "four", "127.0.0.1"),
+    ] {
+        let head = format!(
+            "POST /login HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\nX-Request-ID: {id}"
+        );
+        let form = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n\r\n";
+        let request =
+            [head.as_bytes(), b"\r\nX-Forwarded-For: ", forwarded, b"\r\n", form].concat();
+        exchange(server.port(), &request);
+        let line = fields(&server.wait_for_log(&format!("request_id={id}"))).unwrap();
+        assert_eq!(value(&line, "address"), Some(address), "{}", forwarded.escape_ascii());
     }
 }
 

@@ -93,7 +93,7 @@ bench-quick: bench-tools
 # What cannot be had is left out of the comparison.
 bench-tools:
 	.ci/install wrk
-	-.ci/install go=golang-go node=nodejs npm
+	-.ci/install go=golang-go node=nodejs npm nginx
 	-@python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/install ensurepip=python3-venv
 	-@test -d /usr/share/gocode/src/github.com/gorilla/sessions \
 		|| .ci/install gorilla=golang-github-gorilla-sessions-dev

@@ -12,7 +12,8 @@ from harness.contestants import GO, PEERS
 from harness.servers import ROOT
 
 # Whose version says which one a peer is.
-RUST_PEERS = {"bare": "tiny_http", "rouille": "rouille", "axum": "axum", "actix": "actix-web"}
+RUST_PEERS = {"bare": "tiny_http", "rouille": "rouille", "astra": "astra", "axum": "axum",
+              "actix": "actix-web"}
 
 
 def machine():
@@ -31,6 +32,7 @@ def processor():
 def versions():
     yield "rustc", said("rustc", "--version")
     yield "wrk", said("wrk", "-v")
+    yield "nginx", said("nginx", "-v")
     yield "go", said("go", "version")
     yield "node", said("node", "--version")
     package = json.loads((PEERS / "express/package.json").read_text())
@@ -60,6 +62,8 @@ def packages(contestant):
     match contestant.name:
         case "waxseal":
             return crates(ROOT)
+        case "nginx":
+            return 0
         case "go":
             foreign = "{{if not .Standard}}{{.ImportPath}}{{end}}"
             listed = lines(PEERS / "go", "go", "list", "-deps", "-f", foreign)

@@ -12,7 +12,7 @@ TOP, RIGHT, BOTTOM, LEFT = 44, 16, 40, 76
 TICKS = 4
 COLOURS = {
     "waxseal": "#d1242f", "go": "#0598bc", "bare": "#8c959f", "rouille": "#bf8700",
-    "axum": "#8250df", "actix": "#0550ae", "express": "#1a7f37", "flask": "#e85aad",
+    "astra": "#57606a", "axum": "#8250df", "nginx": "#2da44e", "actix": "#0550ae", "express": "#1a7f37", "flask": "#e85aad",
 }
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }

@@ -112,8 +112,13 @@ CONTESTANTS = [
     ),
     rust("bare", "tiny_http", crowd=THREADS),
     rust("rouille", "rouille", crowd=THREADS),
+    rust("astra", "astra"),
     rust("axum", "axum"),
     rust("actix", "actix-web"),
+    Contestant(
+        "nginx", "nginx", Program("nginx", (PEERS / "nginx" / "start.py",)),
+        build=(), needs=("nginx",),
+    ),
     Contestant(
         "express", "Express",
         Program("express", ("node", EXPRESS / "server.js"), {"NODE_ENV": "production"}),

@@ -17,6 +17,7 @@ def ratios(results):
     yield at_least("… beside tiny_http alone", rate(home, "bare"), 0.7, 1.0)
     yield at_least("… beside axum", rate(home, "axum"), None, 0.5)
     yield at_least("a connection for each request, beside Go", rate(close, "go"), 1.2)
+    yield from with_a_browser_s_head(results["workloads"])
     if "go" in home:
         share = middle(home["waxseal"], "p99") / middle(home["go"], "p99")
         yield at_most("p99 at 64 connections, of Go's", share, 0.25, decimals=2)
@@ -24,6 +25,19 @@ def ratios(results):
         gorilla, seal, session = (median(each) for each in zip(*results["seal"]))
         yield at_least("open and seal, beside gorilla/securecookie", gorilla / seal, 8)
         yield at_least("… a whole session, loaded and saved", gorilla / session, None)
+
+
+def with_a_browser_s_head(workloads):
+    for connections, goals in (
+        (8, {"astra": 0.8, "bare": 1.0}),
+        (64, {"astra": 1.0, "axum": 0.9}),
+        (512, {"astra": 1.0, "axum": 0.9}),
+    ):
+        runs = workloads[f"browser-{connections}"]
+        for other, goal in goals.items():
+            title = {"bare": "tiny_http alone"}.get(other, other)
+            what = f"a browser's head, {connections} connections, beside {title}"
+            yield at_least(what, rate(runs, other), None, goal)
 
 
 def limits(results):

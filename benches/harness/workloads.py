@@ -25,11 +25,51 @@ class Workload:
     again: bool = False
     # Which program answers for Waxseal.
     waxseal: str = "waxseal"
+    # With the head of a browser behind a dyno's router, in place of wrk's own bare one.
+    browser: bool = False
+
+
+# What a browser sends beside the cookie, and a dyno's router adds: with the cookie and wrk's Host
+# twenty-two fields in 1.2 kB.
+BROWSER = {
+    "Accept": (
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,"
+        "*/*;q=0.8"
+    ),
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Accept-Language": "de-DE,de;q=0.9,en-US;q=0.8,en;q=0.7",
+    "Cache-Control": "max-age=0",
+    "Referer": "https://www.example.com/",
+    "Sec-Ch-Ua": '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"',
+    "Sec-Ch-Ua-Mobile": "?0",
+    "Sec-Ch-Ua-Platform": '"Windows"',
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Site": "same-origin",
+    "Sec-Fetch-User": "?1",
+    "Upgrade-Insecure-Requests": "1",
+    "User-Agent": (
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/142.0.0.0 Safari/537.36"
+    ),
+    "Via": "1.1 vegur",
+    "X-Forwarded-For": "203.0.113.77",
+    "X-Forwarded-Port": "443",
+    "X-Forwarded-Proto": "https",
+    "X-Request-Id": "6f0b1c1e-58cb-4f5a-9d0e-2f6f7b6f7a11",
+    "X-Request-Start": "1763900000000",
+}
 
 
 def home(connections):
     plural = "" if connections == 1 else "s"
     return Workload(f"home-{connections}", f"home, {connections} connection{plural}", connections)
+
+
+def from_browser(connections):
+    bare = home(connections)
+    title = f"{bare.title}, a browser's head"
+    return Workload(f"browser-{connections}", title, connections, browser=True)
 
 
 def values(size, connections=64):
@@ -50,6 +90,7 @@ WORKLOADS = [
     home(8),
     HEADLINE,
     home(512),
+    *map(from_browser, (1, 8, 64, 512)),
     Workload("close", "home, a connection for each request", 64, headers={"Connection": "close"}),
     Workload("anonymous", "anonymous, sent to the login page", 64, signed_in=False, status=303),
     login_page("login", "login page"),
@@ -80,11 +121,13 @@ def request_of(workload, server):
 
 
 def tried(workload, server):
-    headers = dict(workload.headers)
+    headers = dict(BROWSER) if workload.browser else dict(workload.headers)
     if workload.signed_in:
         headers["Cookie"] = server.sign_in()
     if workload.values:
         filled, _ = server.ask("GET", f"/fill?size={workload.values}", headers)
+        if filled.status != 303:
+            return None
         headers["Cookie"] = cookies_of(filled)
     if workload.again:
         first, _ = server.ask("GET", workload.path)
@@ -93,7 +136,8 @@ def tried(workload, server):
     form = {"Content-Type": "application/x-www-form-urlencoded"} if workload.body else {}
     answer, page = server.ask(method, workload.path, headers | form, workload.body)
     coding = answer.getheader("Content-Encoding", "identity")
-    right = answer.status == workload.status and coding == headers.get("Accept-Encoding", coding)
+    wanted = workload.headers.get("Accept-Encoding", coding)
+    right = answer.status == workload.status and coding == wanted
     if workload.signed_in and b"<h1>Hello foo</h1>" not in page:
         right = False
     return Request(workload.path, headers, workload.body) if right else None

@@ -96,6 +96,8 @@ pub(super) struct Pair {
     pub(super) mac: Hmac<Sha256>,
     /// The same for fingerprints, under a key of its own.
     pub(super) fingerprint_mac: Hmac<Sha256>,
+    /// The same for what binds a mark to a session, under yet another.
+    pub(super) binding_mac: Hmac<Sha256>,
     pub(super) siv_key: Derived<SIV_KEY_LEN>,
 }
 
@@ -108,6 +110,7 @@ impl Pair {
         Ok(Pair {
             mac: mac(authentication, b"authenticate"),
             fingerprint_mac: mac(authentication, b"fingerprint"),
+            binding_mac: mac(authentication, b"binding"),
             siv_key: derive(encryption, b"encrypt"),
         })
     }

@@ -95,8 +95,9 @@ impl Store for Broken {
         &self,
         key: &Key,
         change: &Change,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Committed, StoreError> {
+        let expires = SystemTime::now() + lifetime;
         let key = self.key(key);
         let mut record = match (self.records().get(&key), change) {
             (_, Change::New(_)) => Record::default(),

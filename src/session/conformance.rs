@@ -19,7 +19,7 @@ mod users;
 use std::panic::resume_unwind;
 use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::{Change, Committed, Key, Store, Values};
 use crate::seal::Id;
@@ -288,9 +288,8 @@ impl<'s> Record<'s> {
     }
 
     fn commit(&self, change: &Change, life: Duration) -> Committed {
-        let expires = SystemTime::now() + life;
         self.store
-            .commit(&self.key, change, expires)
+            .commit(&self.key, change, life)
             .unwrap_or_else(|error| panic!("{}: commit: {error}", self.rule))
     }
 

@@ -35,20 +35,32 @@
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod address;
 mod breaker;
+mod circuit;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cookie;
 mod counts;
 mod expiring;
+mod health;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
 mod payload;
-#[cfg(any(test, feature = "redis", feature = "memcached", feature = "postgres"))]
+#[cfg(any(
+    test,
+    feature = "redis",
+    feature = "memcached",
+    feature = "postgres",
+    feature = "sqlite"
+))]
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod reaper;
+#[cfg(any(feature = "memcached", feature = "sqlite"))]
+mod record;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "postgres")]
@@ -59,7 +71,10 @@ mod save_error;
 mod session;
 mod sessions;
 mod settings;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store;
+mod store_settings;
 mod user_index;
 
 #[cfg(any(feature = "redis", feature = "memcached"))]
@@ -68,6 +83,7 @@ pub use breaker::Breaker;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cookie::{Scheme, Secure};
 pub use counts::Counts;
+pub use health::Health;
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
 pub use memory::MemoryStore;
@@ -79,8 +95,11 @@ pub use save_error::SaveError;
 pub use session::{Outcome, ReservedName, Session};
 pub use sessions::Sessions;
 pub use settings::{Settings, SettingsError};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 pub use store::{Change, Committed, Key, ParseKeyError, Store, StoreError, Values};
-pub use user_index::{USERNAME, UserIndex, UserSession};
+pub use store_settings::{Prefix, PrefixError, StoreSettings};
+pub use user_index::{LAST_SEEN, USERNAME, UserIndex, UserSession};
 
 pub use crate::seal::Fingerprint;
 pub use ::cookie::{Cookie, SameSite};

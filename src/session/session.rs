@@ -13,7 +13,7 @@ use super::user_index::USERNAME;
 use crate::seal::{Fingerprint, Id, Match};
 
 /// The name of the value that says with which credential.
-const AUTH: &str = "_auth";
+pub(super) const AUTH: &str = "_auth";
 
 /// A map of strings, in key order, that knows whether it changed.
 ///
@@ -346,6 +346,11 @@ impl Session {
             Some(loaded) => loaded.values.as_ref().is_some_and(|before| *before != self.values),
             None => !self.values.is_empty(),
         }
+    }
+
+    /// Whether a store has no record of it under its id yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.loaded.is_none() || self.is_renewed()
     }
 
     /// Whether its id is another than the one that was loaded.

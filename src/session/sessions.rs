@@ -4,24 +4,34 @@ mod users;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use cookie::Cookie;
-use log::debug;
+use log::{debug, error, info};
 
-use super::clock::{from_unix_seconds, unix_seconds};
+use super::clock::unix_seconds;
 use super::cookie::CookieMaker;
 use super::revoked::{RevokedIds, RevokedUsers};
-use super::session::{Loaded, Outcome, Session};
-use super::store::{Committed, Key, Store, StoreError, Values};
+use super::session::{AUTH, Loaded, Outcome, Session};
+use super::store::{Change, Committed, Key, Store, StoreError, Values};
 use super::user_index::{self, USERNAME};
-use super::{Clock, Counts, SaveError, Scheme, Settings, SettingsError, SystemClock, payload};
+use super::{
+    Clock, Counts, Health, SaveError, Scheme, Settings, SettingsError, SystemClock, payload,
+};
 use crate::seal::{
-    CLOCK_SKEW, Fingerprint, Header, Keyring, MAX_COOKIE, Opened, Refusal, STORED_PAYLOAD, Version,
+    CLOCK_SKEW, Fingerprint, Header, Id, Keyring, MAX_COOKIE, Opened, Refusal, STORED_PAYLOAD,
+    Version,
 };
 
 /// Cookies of one name that are looked at: a stray one planted beside the visitor's own must not
 /// sign anyone out, and a thousand of them must not cost anything.
 const MAX_CANDIDATES: usize = 4;
+/// How many ids are tried for one whose server is up: of two servers, one is down for all of them once
+/// in a million times.
+const MAX_IDS: usize = 20;
+/// A new session is tried again, under another id, as long as its visitor has not waited for longer.
+const PROMPT: Duration = Duration::from_millis(500);
 
 /// All sessions under one cookie name.
 ///
@@ -42,7 +52,13 @@ pub struct Sessions {
 /// Where the values are.
 enum Place {
     Cookie(RevokedIds),
-    Store(Box<dyn Store>),
+    Store(Stored),
+}
+
+/// A store, and whether it refused the last change.
+struct Stored {
+    store: Box<dyn Store>,
+    refuses: AtomicBool,
 }
 
 impl Sessions {
@@ -60,7 +76,8 @@ impl Sessions {
     /// asked only for ids whose seal opened.
     #[must_use]
     pub fn stored(keyring: impl Into<Arc<Keyring>>, store: impl Store + 'static) -> Sessions {
-        Sessions::new(keyring.into(), Place::Store(Box::new(store)))
+        let stored = Stored { store: Box::new(store), refuses: AtomicBool::new(false) };
+        Sessions::new(keyring.into(), Place::Store(stored))
     }
 
     fn new(keyring: Arc<Keyring>, place: Place) -> Sessions {
@@ -103,6 +120,15 @@ impl Sessions {
         Ok(session)
     }
 
+    /// How the store is, as far as its last calls tell; up where there is none.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match &self.place {
+            Place::Cookie(_) => Health::Up,
+            Place::Store(stored) => stored.health(),
+        }
+    }
+
     /// How the loads so far went.
     #[must_use]
     pub fn counts(&self) -> &Counts {
@@ -128,6 +154,9 @@ impl Sessions {
     /// A session that was signed out since it was loaded is not saved: the slow request's change is
     /// dropped, the sign-out stands.
     ///
+    /// Where nothing has changed, and the store fails to extend the session, it is served as it was
+    /// loaded, without a cookie, and the next visit tries again.
+    ///
     /// # Errors
     ///
     /// [`SaveError`]. Where the session is too large, nothing was changed; where the store failed, it
@@ -142,20 +171,68 @@ impl Sessions {
         if session.values.is_empty() {
             return self.end(session, now);
         }
-        if session.loaded.is_none() || session.is_renewed() {
+        if session.is_new() {
             session.created = self.first_second(session);
         }
         // A session may have begun in a process whose clock is ahead; it is not sealed before that.
         let sealed = now.max(session.created);
-        let cookie = self.seal(session, sealed)?;
-        if self.commit(session, now)? == Committed::Gone {
-            return Ok(None);
-        }
+        let cookie = match self.seal_and_commit(session, sealed, now) {
+            Ok(Some(cookie)) => cookie,
+            Ok(None) => return Ok(None),
+            Err(SaveError::Store(error)) if !session.is_new() && !session.is_changed() => {
+                debug!(error:%; "a session was not extended");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         self.revoke_renewed(session, now)?;
         session.loaded =
             Some(Loaded { id: session.id, created: session.created, sealed, key: 0, values: None });
         session.has_cookie = true;
         Ok(Some(cookie))
+    }
+
+    /// A cookie for a session that is committed; none where it has ended meanwhile.
+    fn seal_and_commit(
+        &self,
+        session: &mut Session,
+        sealed: u64,
+        now: u64,
+    ) -> Result<Option<Cookie<'static>>, SaveError> {
+        let began = Instant::now();
+        self.choose_id(session);
+        loop {
+            let cookie = self.seal(session, sealed)?;
+            match self.commit(session, now) {
+                Ok(Committed::Done) => return Ok(Some(cookie)),
+                Ok(Committed::Gone) => return Ok(None),
+                // Its server has just been found down, and there are others.
+                Err(StoreError::Unavailable(_))
+                    if !self.suits(session)
+                        && began.elapsed() < PROMPT
+                        && self.choose_id(session) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Gives a new session an id whose record its store is likely to take; whether there was one.
+    fn choose_id(&self, session: &mut Session) -> bool {
+        for _ in 0..MAX_IDS {
+            if self.suits(session) {
+                return true;
+            }
+            session.id = Id::random();
+        }
+        false
+    }
+
+    /// Whether the session may have its id: it has it already, or its store is likely to take it.
+    fn suits(&self, session: &Session) -> bool {
+        match &self.place {
+            Place::Store(stored) if session.is_new() => stored.store.takes(&Key::of(session.id)),
+            _ => true,
+        }
     }
 
     fn first_that_opens(&self, cookie_header: &str, scheme: Scheme) -> Result<Session, StoreError> {
@@ -197,7 +274,10 @@ impl Sessions {
         let values = match &self.place {
             Place::Cookie(revoked) if revoked.contains(id) => None,
             Place::Cookie(_) => Some(payload::decode(opened.payload())),
-            Place::Store(store) => store.find(&Key::of(id))?.map(user_index::without_notes),
+            Place::Store(stored) => {
+                let values = stored.store.find(&Key::of(id))?.map(user_index::without_notes);
+                values.map(|values| self.unbound(values, id))
+            }
         };
         let is_revoked = |values: &Values| {
             values.get(USERNAME).is_some_and(|user| self.is_user_revoked(user, created))
@@ -205,6 +285,15 @@ impl Sessions {
         let values = values.filter(|values| !is_revoked(values));
         let loaded = Loaded { id, created, sealed, key: opened.key, values: None };
         Ok(values.map(|values| (loaded, values)))
+    }
+
+    /// The values of a record, with the mark of the credential as it is in a cookie. It counts only
+    /// where it was bound to this id: somebody who can write the store may have put another's there.
+    fn unbound(&self, mut values: Values, id: Id) -> Values {
+        if let Some(mark) = values.remove(AUTH).and_then(|bound| self.keyring.unbind(&bound, id)) {
+            values.insert(AUTH.to_owned(), mark);
+        }
+        values
     }
 
     /// Whether sessions that began at `created` are over, by the settings.
@@ -225,7 +314,7 @@ impl Sessions {
     /// Saves a session without values: it has no record and no cookie.
     fn end(&self, session: &mut Session, now: u64) -> Result<Option<Cookie<'static>>, SaveError> {
         match (&self.place, &session.loaded) {
-            (Place::Store(store), Some(loaded)) => store.delete(&Key::of(loaded.id))?,
+            (Place::Store(stored), Some(loaded)) => stored.delete(loaded.id)?,
             _ => self.revoke_renewed(session, now)?,
         }
         if session.loaded.take().is_some() {
@@ -273,13 +362,17 @@ impl Sessions {
         match &self.place {
             Place::Cookie(revoked) if revoked.contains(session.id) => Ok(Committed::Gone),
             Place::Cookie(_) => Ok(Committed::Done),
-            Place::Store(store) => {
-                let expires = from_unix_seconds(self.expires(session, now));
+            Place::Store(stored) => {
+                let lifetime = self.expires(session, now).saturating_sub(now);
                 let mut change = session.change();
-                if session.user().is_some() && store.users().is_some() {
+                if let Some(mark) = change.get(AUTH) {
+                    let bound = self.keyring.bind(mark, session.id);
+                    change.set(AUTH, bound);
+                }
+                if session.user().is_some() && stored.store.users().is_some() {
                     user_index::note(&mut change, session.created, now);
                 }
-                store.commit(&Key::of(session.id), &change, expires)
+                stored.commit(session.id, &change, Duration::from_secs(lifetime))
             }
         }
     }
@@ -294,7 +387,42 @@ impl Sessions {
                 revoked.insert(old.id, self.end_of(old.created), now);
                 Ok(())
             }
-            Place::Store(store) => store.delete(&Key::of(old.id)),
+            Place::Store(stored) => stored.delete(old.id),
+        }
+    }
+}
+
+impl Stored {
+    fn commit(&self, id: Id, change: &Change, lifetime: Duration) -> Result<Committed, StoreError> {
+        self.noticed(self.store.commit(&Key::of(id), change, lifetime))
+    }
+
+    fn delete(&self, id: Id) -> Result<(), StoreError> {
+        self.noticed(self.store.delete(&Key::of(id)))
+    }
+
+    /// Takes notice of how a change went, and logs once that changes are refused.
+    fn noticed<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &done {
+            Err(StoreError::Rejected(cause)) if !self.refuses.swap(true, Ordering::Relaxed) => {
+                error!(error:% = cause; "the session store refuses changes");
+            }
+            // To look costs less than to write, which each change would.
+            Ok(_)
+                if self.refuses.load(Ordering::Relaxed)
+                    && self.refuses.swap(false, Ordering::Relaxed) =>
+            {
+                info!("the session store takes changes again");
+            }
+            _ => {}
+        }
+        done
+    }
+
+    fn health(&self) -> Health {
+        match self.store.health() {
+            Health::Up if self.refuses.load(Ordering::Relaxed) => Health::Refuses,
+            noticed => noticed,
         }
     }
 }

@@ -141,9 +141,9 @@ impl<S: Store> Store for Counting<S> {
         self.store.find(key)
     }
 
-    fn commit(&self, key: &Key, change: &Change, at: SystemTime) -> Result<Committed, StoreError> {
+    fn commit(&self, key: &Key, change: &Change, life: Duration) -> Result<Committed, StoreError> {
         self.writes.fetch_add(1, Ordering::SeqCst);
-        self.store.commit(key, change, at)
+        self.store.commit(key, change, life)
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {

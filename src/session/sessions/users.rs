@@ -90,12 +90,12 @@ impl Sessions {
     ///
     /// [`StoreError`] where the store cannot be reached.
     pub fn revoke(&self, key: &Key, user: &str) -> Result<bool, StoreError> {
-        let Place::Store(store) = &self.place else { return Ok(false) };
-        let values = store.find(key)?;
+        let Place::Store(stored) = &self.place else { return Ok(false) };
+        let values = stored.store.find(key)?;
         let is_theirs =
             values.is_some_and(|values| values.get(USERNAME).is_some_and(|u| u == user));
         if is_theirs {
-            store.delete(key)?;
+            stored.store.delete(key)?;
         }
         Ok(is_theirs)
     }
@@ -103,7 +103,7 @@ impl Sessions {
     fn users(&self) -> Option<&dyn UserIndex> {
         match &self.place {
             Place::Cookie(_) => None,
-            Place::Store(store) => store.users(),
+            Place::Store(stored) => stored.store.users(),
         }
     }
 

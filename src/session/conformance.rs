@@ -13,7 +13,11 @@
 //!
 //! conformance::all(&MemoryStore::default());
 //! ```
+//!
+//! Three rules need to be told more, and are run by themselves: [`a_damaged_record_is_none`],
+//! [`a_user_has_so_many_records`] and [`a_mark_counts_for_its_own_session_alone`].
 
+mod marks;
 mod users;
 
 use std::panic::resume_unwind;
@@ -21,9 +25,10 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use super::{Change, Committed, Key, Store, Values};
+use super::{Change, Committed, Key, Store, USERNAME, Values};
 use crate::seal::Id;
 
+pub use marks::*;
 pub use users::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -58,9 +63,10 @@ pub fn all(store: &dyn Store) {
         ending_all_of_a_user_ends_no_other(store, users);
     }
     // These wait: at once, so that they wait together.
-    let waiting: [fn(&dyn Store); 3] = [
+    let waiting: [fn(&dyn Store); 4] = [
         nothing_revives_an_expired_record,
         an_update_moves_the_expiry,
+        a_lifetime_may_have_any_length,
         an_expired_record_is_in_no_index,
     ];
     at_once(waiting.map(|rule| move || rule(store)));
@@ -258,6 +264,53 @@ pub fn an_update_moves_the_expiry(store: &dyn Store) {
     sooner.is_none();
 }
 
+/// A lifetime of nothing ends a record within a second or two, one that is longer than any store can
+/// count ends none, and neither is an error: at first and as an update.
+pub fn a_lifetime_may_have_any_length(store: &dyn Store) {
+    let rule = "a_lifetime_may_have_any_length";
+    let pairs = [("a", "1")];
+    let ended = Record::new(rule, store, Duration::ZERO, &pairs);
+    let ended_later = Record::new(rule, store, HOUR, &pairs);
+    ended_later.update(&[], Duration::ZERO);
+    let endless = Record::new(rule, store, Duration::MAX, &pairs);
+    let endless_later = Record::new(rule, store, HOUR, &pairs);
+    endless_later.update(&[("b", Some("2"))], Duration::MAX);
+    thread::sleep(SOON + GRACE);
+    ended.is_none();
+    ended_later.is_none();
+    endless.holds(&pairs);
+    endless_later.holds(&[("a", "1"), ("b", "2")]);
+}
+
+/// A record that is damaged is none: no error, for it or for others; an update of it is `Gone`, it can
+/// be deleted, and another can be put in its place. `damage` damages the record under a key.
+pub fn a_damaged_record_is_none(store: &dyn Store, damage: &dyn Fn(&Key)) {
+    let rule = "a_damaged_record_is_none";
+    let user = any_user();
+    let new = || Record::new(rule, store, HOUR, &[(USERNAME, user.as_str()), ("a", "1")]);
+    let (found, updated, deleted, sound) = (new(), new(), new(), new());
+    for record in [&found, &updated, &deleted] {
+        damage(&record.key);
+    }
+    if let Some(users) = store.users() {
+        let listed = users.find_by_user(&user, &["a"], 9);
+        let listed = listed.unwrap_or_else(|error| panic!("{rule}: find_by_user: {error}"));
+        let is_listed = listed.iter().any(|(key, _)| *key == sound.key);
+        sound.expect("find_by_user beside damaged records", is_listed, true);
+    }
+    found.is_none();
+    found.is_gone();
+    let done = updated.commit(&update(&[("a", Some("2"))]), HOUR);
+    updated.expect("an update of a damaged record", done, Committed::Gone);
+    updated.is_none();
+    deleted.delete();
+    deleted.is_none();
+    damage(&sound.key);
+    let replaced = sound.commit(&Change::New(values(&[("b", "2")])), HOUR);
+    sound.expect("a new record in place of a damaged one", replaced, Committed::Done);
+    sound.holds(&[("b", "2")]);
+}
+
 /// One record, in the hands of the rule that checks it.
 struct Record<'s> {
     rule: &'static str,
@@ -346,6 +399,11 @@ fn at_once<T: FnOnce() + Send>(tasks: impl IntoIterator<Item = T>) {
             }
         }
     });
+}
+
+/// A user whom nobody else has.
+fn any_user() -> String {
+    format!("user {}", Key::of(Id::random()))
 }
 
 fn values(pairs: &[(&str, &str)]) -> Values {

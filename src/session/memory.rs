@@ -96,7 +96,7 @@ impl Store for MemoryStore {
             Change::New(values) => {
                 records.sweep(now);
                 records.put(key, Record { values: values.clone(), expires });
-                records.limit(values.get(USERNAME), self.sessions_per_user);
+                records.limit(values.get(USERNAME), key, self.sessions_per_user - 1);
             }
             Change::Update(changes) => {
                 let Some(mut record) = records.take(key).filter(|record| record.expires > now)
@@ -106,8 +106,8 @@ impl Store for MemoryStore {
                 apply(changes, &mut record.values);
                 record.expires = expires;
                 records.put(key, record);
-                records
-                    .limit(changes.get(USERNAME).and_then(Option::as_ref), self.sessions_per_user);
+                let user = changes.get(USERNAME).and_then(Option::as_ref);
+                records.limit(user, key, self.sessions_per_user - 1);
             }
         }
         Ok(Committed::Done)
@@ -186,18 +186,18 @@ impl Records {
         Some(record)
     }
 
-    /// Leaves `user`, if there is one, `most` records at most: those that were last seen last.
-    fn limit(&mut self, user: Option<&String>, most: usize) {
+    /// Leaves `user`, if there is one, beside the record under `new` the `others` that were seen last.
+    fn limit(&mut self, user: Option<&String>, new: &Key, others: usize) {
         let Some(keys) = user.and_then(|user| self.by_user.get(user)) else { return };
-        if keys.len() <= most {
+        if keys.len() <= others + 1 {
             return;
         }
         let use_of =
             |key: &Key| self.by_key.get(key).map(|record| (record.last_seen(), record.expires));
-        let mut keys: Vec<Key> = keys.iter().copied().collect();
+        let mut keys: Vec<Key> = keys.iter().copied().filter(|key| key != new).collect();
         keys.sort_by_key(|key| Reverse(use_of(key)));
-        for key in &keys[most..] {
-            self.take(key);
+        for key in keys.split_off(others) {
+            self.take(&key);
         }
     }
 

@@ -218,7 +218,7 @@ impl UserIndex for RedisStore {
         limit: usize,
     ) -> Result<Vec<(Key, Values)>, StoreError> {
         let mut call = self.find_by_user.arg(user);
-        call.arg(limit).arg(RECORD);
+        call.arg(i64::try_from(limit).unwrap_or(i64::MAX)).arg(RECORD);
         for name in names {
             call.arg(field(name));
         }

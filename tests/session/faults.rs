@@ -148,7 +148,7 @@ impl Store for Halved {
     }
 
     fn commit(&self, key: &Key, change: &Change, life: Duration) -> Result<Committed, StoreError> {
-        if key.as_bytes()[0] % 2 == 0 {
+        if key.as_bytes()[0].is_multiple_of(2) {
             self.is_known.store(true, Ordering::SeqCst);
             self.in_vain.fetch_add(1, Ordering::SeqCst);
             return Err(StoreError::Unavailable("it is down".into()));
@@ -161,7 +161,7 @@ impl Store for Halved {
     }
 
     fn takes(&self, key: &Key) -> bool {
-        key.as_bytes()[0] % 2 > 0 || !self.is_known.load(Ordering::SeqCst)
+        !key.as_bytes()[0].is_multiple_of(2) || !self.is_known.load(Ordering::SeqCst)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `MemcachedStore` over a real Memcached.
 
+mod faults;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -77,7 +79,7 @@ fn all_that_must_be_so_with_every_store() {
         let keys = keys.map(|key| key.replace("%3A", ":"));
         keys.flat_map(|key| lines.ask(&format!("get {key}")).join("\n").into_bytes()).collect()
     };
-    cases::all(open(&server), dump);
+    cases::all(open(&server), dump, |key| faults::damage(&server, key));
 }
 
 #[test]
@@ -208,6 +210,7 @@ fn a_connection_that_was_dropped_while_idle_is_replaced_in_silence() {
     let down = store.find(&key).unwrap_err();
     assert!(matches!(down, StoreError::Unavailable(_)), "{}", shown(&down));
     server.start();
+    server.wait(|_| store.find(&key).is_ok());
     assert_eq!(store.find(&key).unwrap(), None);
     put(&store, &[("a", "1")]);
 }
@@ -224,6 +227,7 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     assert!(shown(&silent).contains("no answer in time"), "{silent}");
     assert!(began.elapsed() < Duration::from_millis(1800), "{:?}", began.elapsed());
     server.resume();
+    server.wait(|_| store.find(&key).is_ok());
     assert!(store.find(&key).unwrap().is_some());
 }
 

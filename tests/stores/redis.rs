@@ -1,5 +1,8 @@
 //! `RedisStore` over a real Redis.
 
+mod faults;
+mod sentinel;
+
 use std::env;
 use std::process::Command;
 use std::thread;
@@ -75,7 +78,7 @@ fn all_that_must_be_so_with_every_store() {
         }
         dump
     };
-    cases::all(open(&server), dump);
+    cases::all(open(&server), dump, |key| faults::damage(&server, key));
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn a_server_whose_memory_is_full_refuses_and_keeps_what_it_has() {
     let server = redis(&["--maxmemory", "4mb", "--maxmemory-policy", "noeviction"]);
     let store = open(&server);
     let first = put(&store, &[("a", "1")]);
-    let change = Change::New(values(&[(USERNAME, "foo"), ("a", &"x".repeat(1000))]));
+    let change = Change::New(values(&[("a", &"x".repeat(1000))]));
     let commit = || store.commit(&any_key(), &change, HOUR);
     let refused = (0..20_000).find_map(|_| commit().err()).expect("it is full");
     assert!(matches!(refused, StoreError::Rejected(_)), "{refused:?}");
@@ -221,6 +224,7 @@ fn a_connection_that_was_dropped_while_idle_is_replaced_in_silence() {
     let down = store.find(&key).unwrap_err();
     assert!(matches!(down, StoreError::Unavailable(_)), "{}", shown(&down));
     server.start();
+    server.wait(|_| store.find(&key).is_ok());
     put(&store, &[("a", "1")]);
 }
 
@@ -235,6 +239,7 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     assert!(matches!(silent, StoreError::Unavailable(_)), "{}", shown(&silent));
     assert!(began.elapsed() < Duration::from_millis(1800), "{:?}", began.elapsed());
     server.resume();
+    server.wait(|_| store.find(&key).is_ok());
     assert!(store.find(&key).unwrap().is_some());
 }
 
@@ -286,11 +291,24 @@ fn an_address_that_is_none_is_an_error_without_the_password() {
         ("redis://:p%40ss@localhost/p%40ss", "database that is none"),
         ("redis://:p%40ss%ff@localhost", "password or database that is none"),
         ("redis://:p%40ss@localhost?protocol=p@ss", "that is none"),
+        ("redis+sentinel://:p%40ss@localhost", "is not redis+sentinel://"),
+        ("redis+sentinel://:p%40ss@localhost/", "is not redis+sentinel://"),
+        ("http+sentinel://:p%40ss@localhost/name", "is not redis+sentinel://"),
+        ("redis+sentinel://:p%40ss@/name", "has a host"),
+        ("redis+sentinel://:p%40ss@a,b:p%40ss/name", "is not redis://"),
+        ("redis+sentinel://:p%40ss@a/name/p%40ss", "database that is none"),
     ] {
         let error = RedisStore::open(address, Tls::Verified).unwrap_err();
         assert!(error.to_string().contains(problem), "{address}: {error}");
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("p@ss") && !shown.contains("p%40ss"), "{shown}");
+    }
+    for address in [
+        "redis+sentinel://a/name",
+        "redis+sentinel://user:p%40ss@a:1,b,[::1]:2,[::1]/name/3",
+        "rediss+sentinel://a,b/name",
+    ] {
+        assert!(RedisStore::open(address, Tls::Verified).is_ok(), "{address}");
     }
 }
 
@@ -379,4 +397,6 @@ fn people_sign_in_and_out_on_all_processes() {
     let server = redis(&[]);
     pages::people("redis", &[("REDIS_URL", &format!("redis://127.0.0.1:{}", server.port))], true);
     pages::refused_at_start("redis", "REDIS_URL", "https://user:hunter2@localhost");
+    let sentinel = "redis+sentinel://user:hunter2@localhost";
+    pages::refused_at_start("redis", "REDIS_URL", sentinel);
 }

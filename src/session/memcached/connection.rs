@@ -2,7 +2,7 @@
 //!
 //! A message is a header of 24 bytes, then extras, a key and a value.
 
-use std::io::{self, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -30,6 +30,9 @@ const UNKNOWN_COMMAND: u16 = 0x81;
 
 /// Expiries up to here, 30 days, are so many seconds from now; beyond, they are unix seconds.
 const LAST_RELATIVE: u64 = 30 * 24 * 3600;
+const NO_LOGIN: &str = "Memcached wants a user and a password";
+/// Of what a server says in words.
+const LONGEST_LINE: u64 = 200;
 /// What an item may have where the server does not tell.
 const USUAL_LIMIT: u64 = 1 << 20;
 
@@ -83,11 +86,11 @@ impl Connection {
     pub(super) fn open(server: &str, login: Option<&Login>) -> Result<Connection, Cause> {
         let stream = BufReader::new(connect(server)?);
         let mut connection = Connection { stream, patience: PATIENCE };
-        connection.greet()?;
         match login {
-            Some(login) => connection.authenticate(login).map(|()| connection),
-            None => Ok(connection),
+            Some(login) => connection.authenticate(login)?,
+            None => connection.greet()?,
         }
+        Ok(connection)
     }
 
     /// Answers are waited for so long from now on.
@@ -102,22 +105,21 @@ impl Connection {
         Ok(())
     }
 
-    /// The first question: a server that takes no more connections does not answer it, and one that
-    /// speaks the protocol of lines alone does so at once, since the command is the end of a line.
+    /// The first question, where there is no login: a server that takes no more connections does not
+    /// answer it, and one that speaks the protocol of lines alone does so at once, since the command is
+    /// the end of a line.
     fn greet(&mut self) -> Result<(), Cause> {
         let request = Request { command: NOTHING, ..Request::default() };
         self.stream.get_mut().write_all(&request.bytes())?;
         let mut first = [0];
         self.stream.read_exact(&mut first)?;
         if first != [RESPONSE] {
-            return Err(
-                "Memcached has its binary protocol off, or this is none; start it without \
-                `-B ascii`, or use another store"
-                    .into(),
-            );
+            return Err(self.refusal_in_words(first[0]).into());
         }
-        self.receive_after(first[0], NOTHING)?;
-        Ok(())
+        match self.receive_after(first[0], NOTHING)?.status {
+            NOT_AUTHENTICATED => Err(NO_LOGIN.into()),
+            _ => Ok(()),
+        }
     }
 
     fn authenticate(&mut self, login: &Login) -> Result<(), Cause> {
@@ -132,6 +134,20 @@ impl Connection {
             Ok(_) => Err("Memcached refused the user or the password".into()),
             Err(Failure::Closed(cause) | Failure::Broken(cause)) => Err(cause),
             Err(Failure::Refused(error) | Failure::Elsewhere(error)) => Err(error.into()),
+        }
+    }
+
+    /// What a server means that answers with a line.
+    fn refusal_in_words(&mut self, first: u8) -> String {
+        let mut line = vec![first];
+        let _ = self.stream.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+        match String::from_utf8_lossy(&line).trim_end() {
+            "ERROR" => {
+                "Memcached has its binary protocol off: start it without `-B ascii`, or use \
+                another store"
+                    .to_owned()
+            }
+            other => format!("Memcached says {other:?}"),
         }
     }
 
@@ -317,7 +333,7 @@ impl Response {
     /// The error that this is, in the server's own words.
     fn refusal(&self) -> Failure {
         let words = match self.status {
-            NOT_AUTHENTICATED => "Memcached wants a user and a password".to_owned(),
+            NOT_AUTHENTICATED => NO_LOGIN.to_owned(),
             status => {
                 format!("Memcached says {status:#x}, {}", String::from_utf8_lossy(&self.value))
             }

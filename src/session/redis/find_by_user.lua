@@ -7,6 +7,10 @@ local living = redis.call(
   'ZREVRANGEBYSCORE', sessions_of(user), '+inf', '(' .. digits(milliseconds()), 'LIMIT', 0, limit)
 for _, session in ipairs(living) do
   local fields = redis.pcall('HMGET', record_of(session), unpack(ARGV, 3))
+  -- What is damaged is passed over; whoever comes with it is told.
+  if fields.err and not string.find(fields.err, 'WRONGTYPE', 1, true) then
+    return fields
+  end
   if fields[1] then
     found[#found + 1] = session
     found[#found + 1] = fields

@@ -80,8 +80,13 @@ impl Cluster {
 
     /// What psql prints, a line a row.
     pub fn sql(&self, sql: &str) -> String {
+        self.sql_at(&self.address(), sql)
+    }
+
+    /// The same at another address.
+    pub fn sql_at(&self, address: &str, sql: &str) -> String {
         let mut psql = program("psql");
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.address()]);
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", address]);
         let mut psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         psql.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
         let output = psql.wait_with_output().unwrap();

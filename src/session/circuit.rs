@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use log::{error, info};
 
+use super::queue::Queue;
 use super::store::StoreError;
 
 /// The pause between two probes of a server that is down.
@@ -34,8 +35,8 @@ pub(super) struct Circuit {
 struct State {
     /// When each call under way began, the oldest first.
     running: Vec<Instant>,
-    /// How many wait for a place.
-    waiting: usize,
+    /// Who waits for a place.
+    waiting: Queue,
     /// When the last answer came.
     answered: Option<Instant>,
     /// When the youngest of the calls that were answered began.
@@ -56,6 +57,12 @@ impl Circuit {
         self.state().probe_at.is_some()
     }
 
+    /// Whether the next call tries whether the server is back.
+    #[cfg(feature = "memcached")]
+    pub(super) fn is_probe_due(&self) -> bool {
+        self.state().probe_at.is_some_and(|probe_at| Instant::now() >= probe_at)
+    }
+
     /// What `call` gives, in a place that it gets before `deadline`.
     pub(super) fn run<T>(
         &self,
@@ -64,17 +71,18 @@ impl Circuit {
     ) -> Result<T, StoreError> {
         let mut running = self.enter(deadline)?;
         let done = call();
-        running.outcome = match &done {
-            Err(StoreError::Unavailable(cause)) => Outcome::Failed(cause.to_string()),
-            _ => Outcome::Answered,
+        running.ending = match &done {
+            Err(StoreError::Unavailable(cause)) => Ending::Failed(cause.to_string()),
+            _ => Ending::Answered,
         };
         done
     }
 
     fn enter(&self, deadline: Instant) -> Result<Running<'_>, StoreError> {
         let mut state = self.state();
+        let came = Instant::now();
+        let mut now = came;
         loop {
-            let now = Instant::now();
             let is_full = state.running.len() >= self.places;
             if let Some(probe_at) = state.probe_at {
                 if is_full || now < probe_at {
@@ -82,12 +90,12 @@ impl Circuit {
                 }
                 state.probe_at = Some(now + PROBE_PAUSE);
             }
-            if !is_full {
+            if !is_full && (now > came || state.waiting.may_be_overtaken(now)) {
                 state.running.push(now);
-                return Ok(Running { circuit: self, began: now, outcome: Outcome::None });
+                return Ok(Running { circuit: self, began: now, ending: Ending::None });
             }
-            let silent_at = state.silent_at();
-            if now >= silent_at {
+            let silent_at = if is_full { state.silent_at() } else { deadline };
+            if is_full && now >= silent_at {
                 state.probe_at = Some(now + PROBE_PAUSE);
                 drop(state);
                 self.changed.notify_all();
@@ -97,11 +105,12 @@ impl Circuit {
             if now >= deadline {
                 return Err(StoreError::Unavailable("others were not answered in time".into()));
             }
-            state.waiting += 1;
+            state.waiting.join(came);
             let patience = silent_at.min(deadline) - now;
             let woken = self.changed.wait_timeout(state, patience);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
-            state.waiting -= 1;
+            state.waiting.leave(came);
+            now = Instant::now();
         }
     }
 
@@ -134,10 +143,10 @@ impl State {
 struct Running<'c> {
     circuit: &'c Circuit,
     began: Instant,
-    outcome: Outcome,
+    ending: Ending,
 }
 
-enum Outcome {
+enum Ending {
     None,
     Answered,
     Failed(String),
@@ -148,27 +157,27 @@ impl Drop for Running<'_> {
         let mut state = self.circuit.state();
         state.end(self.began);
         let was_open = state.probe_at.is_some();
-        match &self.outcome {
-            Outcome::None => {}
-            Outcome::Answered => {
+        match &self.ending {
+            Ending::None => {}
+            Ending::Answered => {
                 state.answered = Some(Instant::now());
                 state.youngest_answered = state.youngest_answered.max(Some(self.began));
                 state.probe_at = None;
             }
             // One that was answered later is the better witness.
-            Outcome::Failed(_) if state.youngest_answered > Some(self.began) => {}
-            Outcome::Failed(_) => state.probe_at = Some(Instant::now() + PROBE_PAUSE),
+            Ending::Failed(_) if state.youngest_answered > Some(self.began) => {}
+            Ending::Failed(_) => state.probe_at = Some(Instant::now() + PROBE_PAUSE),
         }
-        let (is_open, is_awaited) = (state.probe_at.is_some(), state.waiting > 0);
+        let (is_open, is_awaited) = (state.probe_at.is_some(), state.waiting.len() > 0);
         drop(state);
-        match &self.outcome {
+        match &self.ending {
             _ if !is_awaited => {}
-            Outcome::Failed(_) if is_open => self.circuit.changed.notify_all(),
+            Ending::Failed(_) if is_open => self.circuit.changed.notify_all(),
             _ => self.circuit.changed.notify_one(),
         }
-        match &self.outcome {
-            Outcome::Failed(cause) if is_open && !was_open => self.circuit.log_outage(cause),
-            Outcome::Answered if was_open => {
+        match &self.ending {
+            Ending::Failed(cause) if is_open && !was_open => self.circuit.log_outage(cause),
+            Ending::Answered if was_open => {
                 info!(server = self.circuit.server.as_str(); "the session store is back");
             }
             _ => {}

@@ -8,7 +8,7 @@ mod connection;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::connection::{Connection, Found, Login, Replaced};
@@ -51,7 +51,7 @@ const LARGEST_REMEMBERED: usize = 64 << 10;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MemcachedStore {
-    servers: Vec<Pool<Connection>>,
+    servers: Vec<Arc<Pool<Connection>>>,
     prefix: Prefix,
     /// What was found last, the oldest first, for the commits that follow.
     remembered: Mutex<VecDeque<(Key, Found)>>,
@@ -117,7 +117,8 @@ impl MemcachedStore {
         let pool = |server: String| {
             let login = login.clone();
             let name = format!("memcached {server}");
-            Pool::new(name, settings.connections, move || Connection::open(&server, login.as_ref()))
+            let open = move || Connection::open(&server, login.as_ref());
+            Arc::new(Pool::new(name, settings.connections, open))
         };
         MemcachedStore {
             servers: servers.into_iter().map(pool).collect(),
@@ -127,7 +128,7 @@ impl MemcachedStore {
     }
 
     /// The server that has this key.
-    fn server(&self, key: &Key) -> &Pool<Connection> {
+    fn server(&self, key: &Key) -> &Arc<Pool<Connection>> {
         // A key is a hash already. There is one server at least: a list with commas has a part.
         let [first, second, ..] = *key.as_bytes();
         &self.servers[usize::from(u16::from_be_bytes([first, second])) % self.servers.len()]
@@ -241,7 +242,9 @@ impl Store for MemcachedStore {
     }
 
     fn takes(&self, key: &Key) -> bool {
-        !self.server(key).is_down()
+        let server = self.server(key);
+        server.probe();
+        !server.is_down()
     }
 
     fn health(&self) -> Health {

@@ -46,6 +46,7 @@ mod health;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+mod outcome;
 mod payload;
 #[cfg(any(
     test,
@@ -57,6 +58,7 @@ mod payload;
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod queue;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod reaper;
 #[cfg(any(feature = "memcached", feature = "sqlite"))]
@@ -87,12 +89,13 @@ pub use health::Health;
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
 pub use memory::MemoryStore;
+pub use outcome::Outcome;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use redis::{RedisStore, Tls};
 pub use save_error::SaveError;
-pub use session::{Outcome, ReservedName, Session};
+pub use session::{ReservedName, Session};
 pub use sessions::Sessions;
 pub use settings::{Settings, SettingsError};
 #[cfg(feature = "sqlite")]

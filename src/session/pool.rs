@@ -1,12 +1,15 @@
 //! Connections to a store's server, kept from one call to the next.
 
 use std::error::Error;
+#[cfg(feature = "memcached")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::circuit::Circuit;
+use super::queue::Queue;
 
 /// The longest that a call may take, with all that it waits for: so much less than the two seconds in
 /// which a visitor is told of an outage that a busy machine keeps these too.
@@ -47,6 +50,8 @@ pub(super) struct Pool<C> {
     longest_idle: Duration,
     open: Arc<Opener<C>>,
     shared: Arc<Shared<C>>,
+    #[cfg(feature = "memcached")]
+    is_probed: AtomicBool,
 }
 
 type Opener<C> = dyn Fn() -> Result<C, Cause> + Send + Sync;
@@ -64,8 +69,8 @@ struct State<C> {
     open: usize,
     /// How many are being opened.
     opening: usize,
-    /// How many calls wait for one.
-    waiting: usize,
+    /// The calls that wait for one.
+    waiting: Queue,
     /// How many attempts to open one have failed.
     failures: usize,
     /// Why the last of them did, and when.
@@ -94,12 +99,31 @@ impl<C: Send + 'static> Pool<C> {
             longest_idle: LONGEST_IDLE,
             open: Arc::new(open),
             shared: Arc::default(),
+            #[cfg(feature = "memcached")]
+            is_probed: AtomicBool::new(false),
         }
     }
 
     /// Whether the server is known to be down.
     pub(super) fn is_down(&self) -> bool {
         self.circuit.is_open()
+    }
+
+    /// Tries in the background whether a server that is down is back, where that is due: so that it is
+    /// noticed although nobody asks for what is there, and no visitor waits for it.
+    #[cfg(feature = "memcached")]
+    pub(super) fn probe(self: &Arc<Self>) {
+        if !self.circuit.is_probe_due() || self.is_probed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let probed = Arc::clone(self);
+        let probe = move || {
+            let _ = probed.run(|_, _| Ok(()));
+            probed.is_probed.store(false, Ordering::Relaxed);
+        };
+        if thread::Builder::new().name("store probe".to_owned()).spawn(probe).is_err() {
+            self.is_probed.store(false, Ordering::Relaxed);
+        }
     }
 
     /// What `call` gives over some connection, in the time that it is told, which is left to it. It is
@@ -152,10 +176,12 @@ impl<C: Send + 'static> Pool<C> {
     /// allows fewer than `most`, calls wait for those that there are.
     fn take(&self, deadline: Instant) -> Result<(Kept<C>, Place<C>), StoreError> {
         let mut state = self.shared.state();
-        let failures = state.failures;
+        let (came, failures) = (Instant::now(), state.failures);
+        let mut now = came;
         loop {
             state.forget_stale(self.longest_idle);
-            if let Some(kept) = state.idle.pop() {
+            let is_turn = now > came || state.waiting.may_be_overtaken(now);
+            if is_turn && let Some(kept) = state.idle.pop() {
                 return Ok((kept, Place { shared: Arc::clone(&self.shared), is_kept: false }));
             }
             if let Some((cause, _)) = &state.failed
@@ -164,7 +190,6 @@ impl<C: Send + 'static> Pool<C> {
             {
                 return Err(StoreError::Unavailable(cause.as_str().into()));
             }
-            let now = Instant::now();
             if now >= deadline {
                 return Err(StoreError::Unavailable("no connection in time".into()));
             }
@@ -175,10 +200,11 @@ impl<C: Send + 'static> Pool<C> {
                 state = self.shared.state();
                 continue;
             }
-            state.waiting += 1;
+            state.waiting.join(came);
             let woken = self.shared.changed.wait_timeout(state, deadline - now);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
-            state.waiting -= 1;
+            state.waiting.leave(came);
+            now = Instant::now();
         }
     }
 
@@ -202,7 +228,7 @@ impl<C> Shared<C> {
     fn change(&self, change: impl FnOnce(&mut State<C>)) {
         let mut state = self.state();
         change(&mut state);
-        let is_awaited = state.waiting > 0;
+        let is_awaited = state.waiting.len() > 0;
         drop(state);
         if is_awaited {
             self.changed.notify_all();
@@ -232,15 +258,16 @@ impl<C> State<C> {
                 .is_some_and(|(_, failed)| now.duration_since(*failed) < OPENING_PAUSE)
         };
         self.open + self.opening < most
-            && self.opening <= self.waiting
+            && self.opening <= self.waiting.len()
             && !(self.open > 0 && failed_lately())
     }
 }
 
 impl<C> Default for Shared<C> {
     fn default() -> Shared<C> {
-        let (open, opening, waiting, failures) = (0, 0, 0, 0);
-        let state = State { idle: Vec::new(), open, opening, waiting, failures, failed: None };
+        let (open, opening, failures) = (0, 0, 0);
+        let (idle, waiting) = (Vec::new(), Queue::default());
+        let state = State { idle, open, opening, waiting, failures, failed: None };
         Shared { state: Mutex::new(state), changed: Condvar::new() }
     }
 }

@@ -1,32 +1,30 @@
 //! Loading sessions from a `Cookie` header, saving them into a `Set-Cookie`.
 
+mod loading;
+mod stored;
 mod users;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cookie::Cookie;
-use log::{debug, error, info};
+use log::debug;
 
+use self::stored::Stored;
 use super::clock::unix_seconds;
 use super::cookie::CookieMaker;
 use super::revoked::{RevokedIds, RevokedUsers};
-use super::session::{AUTH, Loaded, Outcome, Session};
-use super::store::{Change, Committed, Key, Store, StoreError, Values};
-use super::user_index::{self, USERNAME};
+use super::session::{Loaded, Session};
+use super::store::{Committed, Store, StoreError};
+use super::user_index::USERNAME;
 use super::{
     Clock, Counts, Health, SaveError, Scheme, Settings, SettingsError, SystemClock, payload,
 };
 use crate::seal::{
-    CLOCK_SKEW, Fingerprint, Header, Id, Keyring, MAX_COOKIE, Opened, Refusal, STORED_PAYLOAD,
-    Version,
+    CLOCK_SKEW, Fingerprint, Header, Id, Keyring, MAX_COOKIE, STORED_PAYLOAD, Version,
 };
 
-/// Cookies of one name that are looked at: a stray one planted beside the visitor's own must not
-/// sign anyone out, and a thousand of them must not cost anything.
-const MAX_CANDIDATES: usize = 4;
 /// How many ids are tried for one whose server is up: of two servers, one is down for all of them once
 /// in a million times.
 const MAX_IDS: usize = 20;
@@ -55,12 +53,6 @@ enum Place {
     Store(Stored),
 }
 
-/// A store, and whether it refused the last change.
-struct Stored {
-    store: Box<dyn Store>,
-    refuses: AtomicBool,
-}
-
 impl Sessions {
     /// Sessions that are sealed, values and all, into their cookie.
     ///
@@ -76,8 +68,9 @@ impl Sessions {
     /// asked only for ids whose seal opened.
     #[must_use]
     pub fn stored(keyring: impl Into<Arc<Keyring>>, store: impl Store + 'static) -> Sessions {
-        let stored = Stored { store: Box::new(store), refuses: AtomicBool::new(false) };
-        Sessions::new(keyring.into(), Place::Store(stored))
+        let keyring = keyring.into();
+        let stored = Stored::new(Arc::clone(&keyring), store);
+        Sessions::new(keyring, Place::Store(stored))
     }
 
     fn new(keyring: Arc<Keyring>, place: Place) -> Sessions {
@@ -230,70 +223,9 @@ impl Sessions {
     /// Whether the session may have its id: it has it already, or its store is likely to take it.
     fn suits(&self, session: &Session) -> bool {
         match &self.place {
-            Place::Store(stored) if session.is_new() => stored.store.takes(&Key::of(session.id)),
+            Place::Store(stored) if session.is_new() => stored.takes(session.id),
             _ => true,
         }
-    }
-
-    fn first_that_opens(&self, cookie_header: &str, scheme: Scheme) -> Result<Session, StoreError> {
-        let now = unix_seconds(self.clock.now());
-        let name = self.cookies.name(scheme);
-        let mut refused: Option<Refused> = None;
-        for value in values_of(cookie_header, name).take(MAX_CANDIDATES) {
-            match self.open(name, value, now) {
-                Ok(opened) => match self.find(&opened)? {
-                    Some((loaded, values)) => {
-                        return Ok(Session::opened(loaded, values, scheme, now));
-                    }
-                    None => refused = refused.or(Some(Refused::Revoked)),
-                },
-                Err(refusal) => refused = refused.or(Some(Refused::Sealed(refusal))),
-            }
-        }
-        let outcome = refused.map_or(Outcome::New, |refused| {
-            debug!(cookie = name, reason:% = refused; "cookie refused");
-            refused.outcome()
-        });
-        Ok(Session::new(outcome, scheme, now))
-    }
-
-    fn open(&self, name: &str, value: &str, now: u64) -> Result<Opened, Refusal> {
-        let version = match self.place {
-            Place::Cookie(_) => Version::Values,
-            Place::Store(_) => Version::Stored,
-        };
-        self.keyring.open(name, value, version, self.settings.lifetimes, now)
-    }
-
-    /// The session behind a cookie that opened; none where it was revoked.
-    fn find(&self, opened: &Opened) -> Result<Option<(Loaded, Values)>, StoreError> {
-        let Header { id, created, sealed, .. } = opened.header;
-        if self.is_too_early(created) {
-            return Ok(None);
-        }
-        let values = match &self.place {
-            Place::Cookie(revoked) if revoked.contains(id) => None,
-            Place::Cookie(_) => Some(payload::decode(opened.payload())),
-            Place::Store(stored) => {
-                let values = stored.store.find(&Key::of(id))?.map(user_index::without_notes);
-                values.map(|values| self.unbound(values, id))
-            }
-        };
-        let is_revoked = |values: &Values| {
-            values.get(USERNAME).is_some_and(|user| self.is_user_revoked(user, created))
-        };
-        let values = values.filter(|values| !is_revoked(values));
-        let loaded = Loaded { id, created, sealed, key: opened.key, values: None };
-        Ok(values.map(|values| (loaded, values)))
-    }
-
-    /// The values of a record, with the mark of the credential as it is in a cookie. It counts only
-    /// where it was bound to this id: somebody who can write the store may have put another's there.
-    fn unbound(&self, mut values: Values, id: Id) -> Values {
-        if let Some(mark) = values.remove(AUTH).and_then(|bound| self.keyring.unbind(&bound, id)) {
-            values.insert(AUTH.to_owned(), mark);
-        }
-        values
     }
 
     /// Whether sessions that began at `created` are over, by the settings.
@@ -364,15 +296,7 @@ impl Sessions {
             Place::Cookie(_) => Ok(Committed::Done),
             Place::Store(stored) => {
                 let lifetime = self.expires(session, now).saturating_sub(now);
-                let mut change = session.change();
-                if let Some(mark) = change.get(AUTH) {
-                    let bound = self.keyring.bind(mark, session.id);
-                    change.set(AUTH, bound);
-                }
-                if session.user().is_some() && stored.store.users().is_some() {
-                    user_index::note(&mut change, session.created, now);
-                }
-                stored.commit(session.id, &change, Duration::from_secs(lifetime))
+                stored.commit(session, now, Duration::from_secs(lifetime))
             }
         }
     }
@@ -388,81 +312,6 @@ impl Sessions {
                 Ok(())
             }
             Place::Store(stored) => stored.delete(old.id),
-        }
-    }
-}
-
-impl Stored {
-    fn commit(&self, id: Id, change: &Change, lifetime: Duration) -> Result<Committed, StoreError> {
-        self.noticed(self.store.commit(&Key::of(id), change, lifetime))
-    }
-
-    fn delete(&self, id: Id) -> Result<(), StoreError> {
-        self.noticed(self.store.delete(&Key::of(id)))
-    }
-
-    /// Takes notice of how a change went, and logs once that changes are refused.
-    fn noticed<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
-        match &done {
-            Err(StoreError::Rejected(cause)) if !self.refuses.swap(true, Ordering::Relaxed) => {
-                error!(error:% = cause; "the session store refuses changes");
-            }
-            // To look costs less than to write, which each change would.
-            Ok(_)
-                if self.refuses.load(Ordering::Relaxed)
-                    && self.refuses.swap(false, Ordering::Relaxed) =>
-            {
-                info!("the session store takes changes again");
-            }
-            _ => {}
-        }
-        done
-    }
-
-    fn health(&self) -> Health {
-        match self.store.health() {
-            Health::Up if self.refuses.load(Ordering::Relaxed) => Health::Refuses,
-            noticed => noticed,
-        }
-    }
-}
-
-/// The values of all cookies called `name`; what is no cookie is passed over.
-///
-/// Around name and value, spaces and tabs are trimmed as browsers do it, and no other space:
-/// [`Cookie::parse`] trims all of Unicode's, so that `\u{2000}__Host-…`, which has no prefix to a
-/// browser and may be set by any subdomain, would count as the prefixed name.
-fn values_of<'h>(cookie_header: &'h str, name: &str) -> impl Iterator<Item = &'h str> {
-    let trim = |text: &'h str| text.trim_matches([' ', '\t']);
-    cookie_header
-        .split(';')
-        .filter_map(|pair| pair.split_once('='))
-        .filter(move |&(found, _)| trim(found) == name)
-        .map(move |(_, value)| trim(value))
-}
-
-/// Why a cookie is not the session.
-enum Refused {
-    Sealed(Refusal),
-    Revoked,
-}
-
-impl Refused {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Refused::Revoked => Outcome::Revoked,
-            Refused::Sealed(Refusal::Forged | Refusal::Undecryptable) => Outcome::Forged,
-            Refused::Sealed(Refusal::Idle | Refusal::TooOld) => Outcome::Expired,
-            Refused::Sealed(_) => Outcome::Malformed,
-        }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refused::Sealed(refusal) => refusal.fmt(f),
-            Refused::Revoked => f.write_str("its session was ended before"),
         }
     }
 }

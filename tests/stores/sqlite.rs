@@ -303,6 +303,28 @@ fn several_processes_lose_no_visit_under_load() {
 }
 
 #[test]
+fn many_make_the_file_at_once_and_it_is_for_nobody_else_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    for _ in 0..10 {
+        let place = Place::new();
+        let together = std::sync::Barrier::new(8);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    together.wait();
+                    put(&place.open(), &[("a", "1")]);
+                });
+            }
+        });
+        let _held = place.open();
+        for file in fs::read_dir(&place.0).unwrap().map(Result::unwrap) {
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{file:?}");
+        }
+    }
+}
+
+#[test]
 fn the_expired_go_and_the_file_belongs_to_several_sites() {
     let place = Place::new();
     let settings = |prefix: &str| StoreSettings {

@@ -1,9 +1,10 @@
 //! A connection to the file, and what its errors mean.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
@@ -39,14 +40,21 @@ impl Opener {
     }
 
     pub(super) fn open(&self) -> Result<Link, Cause> {
+        // What is made here is for nobody else to read; SQLite gives its other files the same rights.
+        fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&self.path)?;
         // One connection is never used by two threads at once: SQLite need not see to it.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(PATIENCE)?;
-        connection.execute_batch(SETTINGS)?;
-        connection.execute_batch(&self.schema)?;
+        prepare(&connection, SETTINGS)?;
+        prepare(&connection, &self.schema)?;
         let (path, schema) = (self.path.clone(), self.schema.clone());
         Ok(Link { connection, file: file(&path), path, schema })
     }
@@ -75,6 +83,25 @@ impl Link {
     }
 }
 
+/// Runs `sql`, again and again while another process does the same to a new file: SQLite does not wait
+/// for that by itself.
+fn prepare(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match connection.execute_batch(sql) {
+            Err(error) if is_busy(&error) && began.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 /// Deletes some expired records; whether there were any.
 pub(super) fn delete_expired(link: &mut Link, delete: &str) -> Result<bool, Cause> {
     Ok(link.connection.execute(delete, params![now()])? > 0)
@@ -100,11 +127,8 @@ fn is_of_table(error: &rusqlite::Error) -> bool {
 }
 
 fn failure(error: rusqlite::Error) -> Failure {
-    let code = error.sqlite_error_code();
-    match code {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Failure::Refused(StoreError::Unavailable(error.into()))
-        }
+    match error.sqlite_error_code() {
+        _ if is_busy(&error) => Failure::Refused(StoreError::Unavailable(error.into())),
         // It may be put in order by hand, and is looked at anew.
         Some(
             ErrorCode::CannotOpen

@@ -108,6 +108,45 @@ fn of_two_servers_one_may_be_down() {
     }
 }
 
+/// Nobody asks for a session that is there: it is noticed all the same.
+#[test]
+fn a_server_that_is_back_gets_its_share_of_new_sessions() {
+    let (one, mut other) = (memcached(&[]), memcached(&[]));
+    let list = format!("{},127.0.0.1:{}", address(&one), other.port);
+    let waxseal = Waxseal::start(&[("SESSION_STORE", "memcached"), ("MEMCACHED_URL", &list)]);
+    let sign_in = post("/login", "username=foo&password=secret");
+    for silence in [true, false] {
+        if silence {
+            other.pause()
+        } else {
+            other.stop()
+        }
+        // The first who meets it may be told.
+        other.wait(|_| {
+            get("/healthz").sent_to(&waxseal).text() != "ok" || {
+                sign_in.sent_to(&waxseal);
+                false
+            }
+        });
+        for _ in 0..40 {
+            assert_eq!(sign_in.sent_to(&waxseal).status, 303);
+            thread::sleep(Duration::from_millis(50));
+        }
+        if silence {
+            other.resume()
+        } else {
+            other.start()
+        }
+        let before = Lines::of(&other).statistics()["curr_items"];
+        other.wait(|other| {
+            assert_eq!(sign_in.sent_to(&waxseal).status, 303);
+            thread::sleep(Duration::from_millis(10));
+            Lines::of(other).statistics()["curr_items"] > before
+        });
+        assert_eq!(get("/healthz").sent_to(&waxseal).text(), "ok");
+    }
+}
+
 #[test]
 fn how_many_of_its_servers_are_down_is_known() {
     let (mut one, mut other) = (memcached(&[]), memcached(&[]));

@@ -4,7 +4,7 @@
     benches/stores.py [--connections 64] [--seconds 2] [--rounds 5]
 
 Starts Redis, Memcached and PostgreSQL, each on a free port with a directory of its own, and counts
-how often each is asked for one page. Needs wrk, the three servers and Linux.
+how often each is asked for one page; SQLite has a file. Needs wrk, the three servers and Linux.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from harness.contestants import waxseal_program
 from harness.load import Request, drive
 from harness.servers import ROOT, Program, Server
 
-FEATURES = "redis,memcached,postgres"
+FEATURES = "redis,memcached,postgres,sqlite"
 TARGET = ROOT / "target" / "stores"
 PATIENCE = 30
 
@@ -131,7 +131,25 @@ class Postgres(Store):
         return int(said.stdout)
 
 
+class Sqlite(Store):
+    """A file, and no server."""
+
+    def __enter__(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="waxseal-stores-"))
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def address(self):
+        return str(self.directory / "sessions.db")
+
+    def asked(self):
+        return 0
+
+
 STORES = [
+    Sqlite("sqlite", "SQLITE_PATH"),
     Redis("redis", "REDIS_URL"),
     Memcached("memcached", "MEMCACHED_URL"),
     Postgres("postgres", "DATABASE_URL"),

@@ -25,11 +25,11 @@ pub(super) enum Value {
     Texts(Vec<String>),
 }
 
-/// The key of a record in hexadecimal digits, the names of its values, and the values in the same order.
-pub(super) type Row = (String, Vec<String>, Vec<String>);
+/// The key of a record in hexadecimal digits, and its values as JSON.
+pub(super) type Row = (String, String);
 
 impl Query for &Statement {
-    type SqlType = (Text, Array<Text>, Array<Text>);
+    type SqlType = (Text, Text);
 }
 
 impl RunQueryDsl<PgConnection> for &Statement {}

@@ -90,7 +90,7 @@ pub struct App {
     hashing: Hashing,
     https_only: bool,
     metrics: Option<Metrics>,
-    /// What the operator calls the store of sessions, where they are in one.
+    /// The operator's name for the store; none where sessions are in their cookies.
     store: Option<&'static str>,
 }
 

@@ -23,7 +23,7 @@ const SILENCE: Duration = Duration::from_millis(750);
 /// closes it. While it is closed, a call takes a free place, or waits for one.
 #[derive(Debug)]
 pub(super) struct Circuit {
-    /// What the log calls the server.
+    /// The server's name in the log.
     server: String,
     places: usize,
     state: Mutex<State>,
@@ -35,7 +35,7 @@ pub(super) struct Circuit {
 struct State {
     /// When each call under way began, the oldest first.
     running: Vec<Instant>,
-    /// Who waits for a place.
+    /// The calls that wait for a place.
     waiting: Queue,
     /// When the last answer came.
     answered: Option<Instant>,
@@ -63,7 +63,7 @@ impl Circuit {
         self.state().probe_at.is_some_and(|probe_at| Instant::now() >= probe_at)
     }
 
-    /// What `call` gives, in a place that it gets before `deadline`.
+    /// Runs `call` in a place that is free before `deadline`.
     pub(super) fn run<T>(
         &self,
         deadline: Instant,

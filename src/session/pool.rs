@@ -126,9 +126,9 @@ impl<C: Send + 'static> Pool<C> {
         }
     }
 
-    /// What `call` gives over some connection, in the time that it is told, which is left to it. It is
-    /// called again where a connection that was kept turns out to be closed: a server, or a box
-    /// between, drops those that are idle.
+    /// Runs `call` over some connection, and tells it how much time is left. It is called again where a
+    /// connection that was kept turns out to be closed: a server, or a box between, drops those that
+    /// are idle.
     pub(super) fn run<T>(
         &self,
         call: impl Fn(&mut C, Duration) -> Result<T, Failure>,
@@ -161,7 +161,7 @@ impl<C: Send + 'static> Pool<C> {
                     place.keep(kept);
                     return Err(error);
                 }
-                // What is wrong with this one may be wrong with all that were kept.
+                // The fault of this one may be that of all that were kept.
                 Err(Failure::Elsewhere(_)) => place.forget_idle(),
                 Err(Failure::Closed(_)) if kept.used.is_some() => place.forget_idle(),
                 Err(Failure::Closed(cause) | Failure::Broken(cause)) => {
@@ -213,7 +213,7 @@ impl<C: Send + 'static> Pool<C> {
         let opening = Opening { shared: Arc::clone(&self.shared), opened: None };
         let open = Arc::clone(&self.open);
         let thread = thread::Builder::new().name("store connect".to_owned());
-        // Where there is no thread, the closure is dropped, and the attempt has failed.
+        // Without a thread, the closure is dropped, and the attempt has failed.
         let _ = thread.spawn(move || opening.end(open()));
     }
 }
@@ -459,7 +459,7 @@ mod tests {
         assert_eq!(open.load(Ordering::SeqCst), 0);
     }
 
-    /// Of a server that allows two connections, whoever comes gets one of these in turn.
+    /// The server allows two connections, and every call gets one of these in turn.
     #[test]
     fn where_no_more_can_be_opened_calls_wait_for_those_that_there_are() {
         let opened = AtomicUsize::new(0);

@@ -85,7 +85,7 @@ const SLOW: Duration = Duration::from_millis(1300);
 /// table share its index: a user's name means the same user in all of them. Others take another
 /// prefix.
 ///
-/// Where the server does not answer, a call fails within two seconds, though libpq would wait.
+/// A call fails within two seconds where the server does not answer, though libpq would wait.
 ///
 /// ```no_run
 /// use waxseal::seal::Keyring;
@@ -217,7 +217,7 @@ impl PostgresStore {
     /// Ends what a user has beyond the limit, after a record of theirs was committed.
     fn limit(&self, user: Option<&str>, key: &Key) -> Result<(), StoreError> {
         let Some(user) = user else { return Ok(()) };
-        // Who may have any number is asked no more.
+        // Without a limit there is nothing to ask.
         let Ok(others) = i64::try_from(self.sessions_per_user.saturating_sub(1)) else {
             return Ok(());
         };
@@ -285,7 +285,7 @@ impl UserIndex for PostgresStore {
         let limit = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
         let asked = vec![texts(names), text(user), text(user), limit];
         let rows = self.rows(&self.sql.find_by_user, asked)?;
-        // What is damaged is told to whoever comes with it.
+        // A damaged record is left to the visitor who comes with it.
         let record = |(key, json): Row| Some((key.parse().ok()?, values_of(&json)?));
         Ok(rows.into_iter().filter_map(record).collect())
     }

@@ -1,12 +1,12 @@
-//! Who waits, and since when: so that nobody is overtaken for long.
+//! A queue of calls that wait, none of which is overtaken for long.
 
 use std::time::{Duration, Instant};
 
-/// Whoever comes may overtake those who have waited for less: to let them go first would leave what is
-/// free unused until they are awake.
+/// A new call may overtake those that have waited for less: to let them go first would leave a free place
+/// unused until they are awake.
 const LONG: Duration = Duration::from_millis(20);
 
-/// When each of those who wait came, the first at first.
+/// When each of the waiting calls came, in this order.
 #[derive(Debug, Default)]
 pub(super) struct Queue(Vec<Instant>);
 
@@ -25,7 +25,7 @@ impl Queue {
         self.0.len()
     }
 
-    /// Whether one who came now goes before all of them.
+    /// Whether a call that comes now goes before all of them.
     pub(super) fn may_be_overtaken(&self, now: Instant) -> bool {
         self.0.first().is_none_or(|first| now.duration_since(*first) < LONG)
     }

@@ -4,10 +4,9 @@ use form_urlencoded::Serializer;
 
 use super::Values;
 
-/// What a record begins with: the version of what follows, which is
-/// `application/x-www-form-urlencoded`.
+/// Every record begins with the version of its format; the rest is `application/x-www-form-urlencoded`.
 const VERSION: &str = "1\n";
-/// What stands for bytes that are no text once they are decoded, and how it is written itself.
+/// The character that bytes which are no text are decoded to, and its own encoding.
 const REPLACEMENT: (char, &[u8]) = ('\u{fffd}', b"%EF%BF%BD");
 
 /// The record of `values`.

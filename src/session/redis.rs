@@ -224,7 +224,7 @@ impl UserIndex for RedisStore {
         }
         type Found = Vec<(String, Vec<Option<Vec<u8>>>)>;
         let found: Found = self.read(|connection| call.invoke(connection))?;
-        // What is no text, or under no key, is damaged: whoever comes with it is told.
+        // A damaged record is left to the visitor who comes with it.
         let told = |fields: Vec<Option<Vec<u8>>>| {
             let values = names.iter().zip(fields.into_iter().skip(1));
             let text = |(name, value): (&&str, Option<Vec<u8>>)| {

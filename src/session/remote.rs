@@ -25,7 +25,7 @@ impl<C: Send + 'static> Remote<C> {
         Ok(Remote { tasks })
     }
 
-    /// What `task` gives within this time.
+    /// Runs `task`, and waits for it for this time.
     pub(super) fn call<T: Send + 'static>(
         &self,
         patience: Duration,

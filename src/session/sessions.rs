@@ -147,8 +147,8 @@ impl Sessions {
     /// A session that was signed out since it was loaded is not saved: the slow request's change is
     /// dropped, the sign-out stands.
     ///
-    /// Where nothing has changed, and the store fails to extend the session, it is served as it was
-    /// loaded, without a cookie, and the next visit tries again.
+    /// A session in which nothing has changed is served as it was loaded where the store fails to extend
+    /// it: without a cookie, and the next visit tries again.
     ///
     /// # Errors
     ///

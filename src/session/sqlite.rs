@@ -63,7 +63,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Where it cannot be opened or made, or is no such file.
+    /// Where the file cannot be opened or made, or is no database.
     pub fn open(path: impl AsRef<Path>) -> io::Result<SqliteStore> {
         SqliteStore::open_with(path, &StoreSettings::default())
     }
@@ -124,7 +124,7 @@ impl SqliteStore {
         let expires = connection::now().saturating_add(milliseconds(lifetime));
         let row = params![key.as_bytes(), record::write(values), user, seen, expires];
         transaction.prepare_cached(&self.sql.put)?.execute(row)?;
-        // Who may have any number is asked no more.
+        // Without a limit there is nothing to ask.
         if let (Some(user), Ok(others)) = (user, i64::try_from(self.sessions_per_user - 1)) {
             let beyond = params![user, key.as_bytes(), others];
             transaction.prepare_cached(&self.sql.limit_user)?.execute(beyond)?;
@@ -203,7 +203,7 @@ impl UserIndex for SqliteStore {
         let told = |values: Values| -> Values {
             values.into_iter().filter(|(name, _)| names.contains(&name.as_str())).collect()
         };
-        // What is damaged is told to whoever comes with it.
+        // A damaged record is left to the visitor who comes with it.
         let record = |(key, found): (Vec<u8>, Vec<u8>)| {
             Some((Key::from_bytes(key.try_into().ok()?), told(record::read(&found)?)))
         };

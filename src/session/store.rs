@@ -241,7 +241,7 @@ pub enum Change {
     Update(Changes),
 }
 
-/// What an update changes: `Some` is a new value, `None` a name that is no more.
+/// The changes of an update: `Some` is a new value, `None` a name that is no more.
 pub(super) type Changes = BTreeMap<String, Option<String>>;
 
 /// Makes the changes of an update.
@@ -318,7 +318,7 @@ impl fmt::Debug for Change {
 #[cfg(any(feature = "redis", feature = "memcached", feature = "postgres", feature = "sqlite"))]
 pub(super) fn delete_damaged(store: &dyn Store, key: &Key) -> Option<Values> {
     log::warn!(key:%; "the record of a session is damaged: it is deleted, and its visitor signed out");
-    // Where that fails, it is tried again at the next visit.
+    // A failure is no matter: the next visit tries again.
     let _ = store.delete(key);
     None
 }

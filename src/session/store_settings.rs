@@ -1,4 +1,4 @@
-//! What the stores with a server, or a file, have in common to be set.
+//! The settings that stores with a server, or a file, have in common.
 
 use std::error::Error;
 use std::fmt;
@@ -15,7 +15,7 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
-    /// What the names of keys, or of the table, begin with. Default: nothing.
+    /// The beginning of the names of keys, or of the table. Default: nothing.
     pub prefix: Prefix,
     /// How many connections there are to each server at most, and so how many calls are under way at
     /// once; one at least. In a server with a fixed pool of threads, half of these: the others can
@@ -32,8 +32,8 @@ impl Default for StoreSettings {
     }
 }
 
-/// What the names in a store begin with, so that several sites can share one: up to 32 letters,
-/// digits and `_ - . :`.
+/// The beginning of all names in a store, so that several sites can share one: up to 32 letters, digits
+/// and `_ - . :`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prefix(String);
 

@@ -1,4 +1,4 @@
-//! What becomes of sessions where their store fails in part.
+//! Sessions whose store fails in part.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -104,7 +104,7 @@ fn a_credential_is_confirmed_all_through_a_rotation_of_keys() {
     }
 }
 
-/// Who reads a sealed cookie has its keys; who reads a store has what it keeps.
+/// A store shows the mark to everybody who can read it; a sealed cookie does not.
 #[test]
 fn in_a_store_the_mark_is_bound_to_the_sessions_id_and_bound_anew_when_that_changes() {
     let site = Site::stored();

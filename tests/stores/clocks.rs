@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{Browser, Waxseal};
 
-/// What shows a program another time.
+/// The library that shows a program another time.
 fn library() -> String {
     let folders = fs::read_dir("/usr/lib").unwrap().flatten();
     let libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
@@ -12,7 +12,7 @@ fn library() -> String {
     found.expect("libfaketime is installed: make test-stores").to_str().unwrap().to_owned()
 }
 
-/// Who signs in is signed in, however wrong the clock is.
+/// Visitors sign in and out, however wrong the clock is.
 pub fn another_clock(name: &str, vars: &[(&str, &str)]) {
     let library = library();
     for time in ["-2h", "+2h", "-400d"] {

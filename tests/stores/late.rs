@@ -13,7 +13,7 @@ use crate::support::Waxseal;
 
 const LATE: Duration = Duration::from_millis(400);
 
-/// What stands before a server, on a port of its own, until the test has ended.
+/// A proxy before a server, on a port of its own, until the test has ended.
 struct Proxy {
     port: u16,
     answers: Arc<AtomicUsize>,
@@ -62,8 +62,8 @@ fn pump(mut from: TcpStream, mut to: TcpStream, moment: impl Fn()) {
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// Who waits for a late answer waits; nobody is told of an outage. `address` is the variable that says
-/// where the server is, for a port.
+/// A visitor waits for a late answer, and nobody is told of an outage. `address` gives the value of
+/// `variable` for a port.
 pub fn late_answers(server: &Server, name: &str, variable: &str, address: impl Fn(u16) -> String) {
     for one_of in [200, 50] {
         let proxy = Proxy::before(server.port, one_of);

@@ -99,7 +99,7 @@ fn a_user_has_so_many_sessions(demo: &[(&str, &str)], users: &str) {
     assert_eq!(browsers.map(|mut browser| browser.is_signed_in(&waxseal)), [true; 3]);
 }
 
-/// What is logged at start, in this environment, where the store is not asked yet.
+/// The log of the start in this environment; the store is not asked yet.
 pub fn logged_at_start(vars: &[(&str, &str)]) -> String {
     Waxseal::start(vars).log()
 }

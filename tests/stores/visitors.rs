@@ -34,7 +34,7 @@ pub fn count(statuses: impl IntoIterator<Item = u16>) -> Statuses {
     counts
 }
 
-/// What the record of the session behind a cookie is kept under.
+/// The key of the record behind a cookie.
 pub fn key_of(cookie: &str) -> Key {
     let keyring = Keyring::new(AUTHENTICATION_KEY.as_bytes(), ENCRYPTION_KEY.as_bytes()).unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();

@@ -7,8 +7,8 @@ use crate::seal::{Fingerprint, Keyring};
 use crate::session::session::AUTH;
 use crate::session::{Change, Committed, Key, Scheme, Session, Sessions, Store, USERNAME, Values};
 
-/// Who signed in is confirmed, in several sessions at once and after the session is renewed. Who can
-/// write the store, and copies what another's record says of its user, or the whole of it, is nobody.
+/// A user who signed in is confirmed, in several sessions at once and after a session is renewed. A record
+/// that somebody who can write the store has copied from another's, in part or whole, names nobody.
 pub fn a_mark_counts_for_its_own_session_alone(store: Arc<dyn Store>) {
     let rule = "a_mark_counts_for_its_own_session_alone";
     let site = Site::new(rule, Arc::clone(&store));

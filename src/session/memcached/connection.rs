@@ -31,7 +31,7 @@ const UNKNOWN_COMMAND: u16 = 0x81;
 /// Expiries up to here, 30 days, are so many seconds from now; beyond, they are unix seconds.
 const LAST_RELATIVE: u64 = 30 * 24 * 3600;
 const NO_LOGIN: &str = "Memcached wants a user and a password";
-/// Of what a server says in words.
+/// The longest answer in words that is read.
 const LONGEST_LINE: u64 = 200;
 /// What an item may have where the server does not tell.
 const USUAL_LIMIT: u64 = 1 << 20;
@@ -137,7 +137,7 @@ impl Connection {
         }
     }
 
-    /// What a server means that answers with a line.
+    /// The error that an answer in a line of words means.
     fn refusal_in_words(&mut self, first: u8) -> String {
         let mut line = vec![first];
         let _ = self.stream.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);

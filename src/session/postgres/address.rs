@@ -10,12 +10,12 @@ const DEFAULTS: &str = "connect_timeout=2&tcp_user_timeout=5000\
     &keepalives_idle=10&keepalives_interval=5&keepalives_count=3\
     &fallback_application_name=waxseal";
 
-/// What the server is told with the first packet of a connection: to give up a statement that takes
-/// longer than we wait, so that nothing piles up there, and the isolation that an update counts on.
+/// Options in the first packet of a connection: the server gives up a statement that takes longer than we
+/// wait, so that nothing piles up there, and isolates transactions as an update needs it.
 const OPTIONS: &str =
     "-c%20statement_timeout%3D1500ms%20-c%20default_transaction_isolation%3Dread%5C%20committed";
 
-/// Where no server is, and no socket of one.
+/// A directory in which there is no socket of a server.
 const NOWHERE: &str = "/waxseal-looks-for-nobody";
 
 /// An address that libpq understands.
@@ -37,7 +37,7 @@ pub(super) fn complete(url: &str) -> Result<Address, String> {
     Ok(Address { plain, with_options })
 }
 
-/// What libpq would take from the environment, were there no options in the address.
+/// The options that libpq would take from the environment, were there none in the address.
 fn options_of_environment() -> Option<String> {
     let options = env::var("PGOPTIONS").ok()?;
     Some(options.bytes().map(|byte| format!("%{byte:02x}")).collect())

@@ -104,8 +104,8 @@ impl Opener {
         Ok(PgConnection::establish(&self.address.plain)?)
     }
 
-    /// What `call` gives; once more where it failed because the table was dropped, or the database was
-    /// made anew, and the table could be made again.
+    /// Runs `call`; once more where it failed because the table was dropped, or the database was made
+    /// anew, and the table could be made again.
     pub(super) fn run<T>(
         &self,
         connection: &mut PgConnection,

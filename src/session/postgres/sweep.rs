@@ -7,7 +7,7 @@ use super::super::pool::Cause;
 use super::super::reaper::Stopped;
 use super::connection::{Opener, says};
 
-/// Nobody waits for it, and a busy server may need longer than for a request.
+/// No visitor waits for it, and a busy server may need longer than for a request.
 const PATIENT: &str = "SET LOCAL statement_timeout = '60s'";
 
 /// One process at a time. Held until the end of the transaction, and so through a pooler too.

@@ -1,4 +1,4 @@
-//! What the table and its indexes are called.
+//! The names of the table and its indexes.
 
 use std::sync::Arc;
 

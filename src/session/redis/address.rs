@@ -1,4 +1,4 @@
-//! Where a Redis is: at an address, or where Sentinel says.
+//! The address of a Redis, or of the Sentinels that know it.
 
 use ::redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, parse_redis_url};
 
@@ -6,17 +6,17 @@ use super::super::address::AddressError;
 use super::Tls;
 use super::sentinel::Sentinels;
 
-/// What stands in the scheme of an address where Sentinel is asked.
+/// The end of the scheme in an address of Sentinels.
 const SENTINEL: &str = "+sentinel://";
 const SENTINEL_PORT: u16 = 26379;
 
-/// Where connections lead.
+/// The other end of connections.
 pub(super) enum Place {
     Server(Client),
     Sentinel(Sentinels),
 }
 
-/// What `redis://[user:password@]host[:port][/database]` says, or
+/// Takes apart `redis://[user:password@]host[:port][/database]`, or
 /// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/name[/database]`, or either with
 /// `rediss`.
 pub(super) fn parse(address: &str, tls: Tls) -> Result<Place, AddressError> {

@@ -15,7 +15,7 @@ const REPLICATION: Duration = Duration::from_millis(500);
 const CLUSTER: &str = "Redis Cluster cannot be used: a session and its user's list are changed \
     together, and a cluster keeps them apart; use Redis with Sentinel, or PostgreSQL";
 
-/// What a server is.
+/// The role of a server.
 #[derive(PartialEq)]
 pub(super) enum Role {
     Master,
@@ -28,7 +28,7 @@ pub(super) enum Role {
 pub(super) struct Link {
     connection: Connection,
     patience: Duration,
-    /// Where it leads, by Sentinel.
+    /// The master's host and port, by Sentinel.
     master: Option<(String, u16)>,
     place: Arc<Place>,
 }
@@ -69,7 +69,7 @@ impl Link {
         Ok(())
     }
 
-    /// That a change is safe: by Sentinel, where a replica could become the master, once one has it.
+    /// Makes sure of a change: by Sentinel, where a replica could become the master, that one has it.
     pub(super) fn confirm(&mut self) -> Result<(), Failure> {
         let (Place::Sentinel(sentinels), Some(master)) = (&*self.place, &self.master) else {
             return Ok(());
@@ -126,7 +126,7 @@ pub(super) fn greet(connection: &mut Connection) -> Result<Role, Cause> {
     })
 }
 
-/// What an error means for the call and the connection.
+/// The meaning of an error for the call and the connection.
 pub(super) fn failure(error: RedisError) -> Failure {
     match error.kind() {
         // A server that has just started, or has lost its master: the name in the address may lead to

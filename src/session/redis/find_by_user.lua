@@ -7,7 +7,7 @@ local living = redis.call(
   'ZREVRANGEBYSCORE', sessions_of(user), '+inf', '(' .. digits(milliseconds()), 'LIMIT', 0, limit)
 for _, session in ipairs(living) do
   local fields = redis.pcall('HMGET', record_of(session), unpack(ARGV, 3))
-  -- What is damaged is passed over; whoever comes with it is told.
+  -- A damaged record is left to the visitor who comes with it.
   if fields.err and not string.find(fields.err, 'WRONGTYPE', 1, true) then
     return fields
   end

@@ -49,7 +49,7 @@ impl Sentinels {
         Err(failed)
     }
 
-    /// Where the master is.
+    /// The master's host and port.
     pub(super) fn master(&self) -> Result<(String, u16), Cause> {
         let mut failed: Cause = "no Sentinel".into();
         for sentinel in &self.sentinels {

@@ -40,7 +40,7 @@ impl Opener {
     }
 
     pub(super) fn open(&self) -> Result<Link, Cause> {
-        // What is made here is for nobody else to read; SQLite gives its other files the same rights.
+        // A new file is for its owner alone to read; SQLite gives its other files the same rights.
         fs::OpenOptions::new()
             .write(true)
             .create(true)
@@ -61,9 +61,8 @@ impl Opener {
 }
 
 impl Link {
-    /// What `call` gives, which waits for others for so long. Where somebody has removed the file, or
-    /// put another in its place, a new connection is needed; where the table was dropped, it is made
-    /// again.
+    /// Runs `call`, which waits for others for so long. A new connection is needed where somebody has
+    /// removed the file, or put another in its place; a table that was dropped is made again.
     pub(super) fn run<T>(
         &mut self,
         patience: Duration,

@@ -66,7 +66,7 @@ fn a_server_without_the_binary_protocol_is_told_of() {
     assert!(shown(&error).contains("has its binary protocol off"), "{error}");
 }
 
-/// Those on the living one never notice, and new sessions begin there.
+/// Sessions on the living one never notice, and new ones begin there.
 #[test]
 fn of_two_servers_one_may_be_down() {
     let (living, mut other) = (memcached(&[]), memcached(&[]));
@@ -108,7 +108,7 @@ fn of_two_servers_one_may_be_down() {
     }
 }
 
-/// Nobody asks for a session that is there: it is noticed all the same.
+/// It is noticed although nobody asks for a session that is there.
 #[test]
 fn a_server_that_is_back_gets_its_share_of_new_sessions() {
     let (one, mut other) = (memcached(&[]), memcached(&[]));

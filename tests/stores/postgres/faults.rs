@@ -96,7 +96,7 @@ fn a_table_or_a_database_that_is_gone_is_made_again() {
     cluster.sql("CREATE DATABASE sessions");
     cluster.server.wait(|_| sign_in.sent_to(&waxseal).status == 303);
     sign_in_and_be_there();
-    // Who may not make it is told.
+    // A role that may not make it is refused.
     let role = "CREATE ROLE app LOGIN; GRANT ALL ON waxseal_sessions TO app";
     sql(role);
     let store = PostgresStore::open(&address.replace("admin", "app")).unwrap();
@@ -112,7 +112,7 @@ fn an_update_is_isolated_as_it_needs_it_whatever_the_role_says() {
     cluster.sql("ALTER ROLE admin SET default_transaction_isolation = 'serializable'");
     let store = cluster.open();
     waxseal::session::conformance::many_threads_lose_no_change(&store);
-    // What the address says itself counts too.
+    // The address's own options count too.
     cluster.sql("CREATE SCHEMA other");
     let address = cluster.address() + "?options=-csearch_path%3Dother";
     let elsewhere = PostgresStore::open(&address).unwrap();

@@ -125,8 +125,10 @@ fn the_expired_go() {
 fn a_lock_that_is_held_for_long_does_not_pile_up_threads() {
     let cluster = Cluster::start(&[]);
     let pooler = pooler(&cluster);
-    let waxseal =
-        Waxseal::start(&[("SESSION_STORE", "postgres"), ("DATABASE_URL", &address(&pooler))]);
+    let address = address(&pooler);
+    let vars =
+        [("SESSION_STORE", "postgres"), ("DATABASE_URL", &address), ("STORE_CONNECTIONS", "1")];
+    let waxseal = Waxseal::start(&vars);
     let home = home_of_a_visitor(&waxseal);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -136,7 +138,7 @@ fn a_lock_that_is_held_for_long_does_not_pile_up_threads() {
             WHERE mode = 'AccessExclusiveLock' AND relation = 'waxseal_sessions'::regclass";
         cluster.server.wait(|_| cluster.sql(is_locked) == "1");
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(7) {
+        while began.elapsed() < Duration::from_secs(9) {
             assert_eq!(home.sent_to(&waxseal).status, 503);
             thread::sleep(Duration::from_millis(50));
         }
@@ -144,8 +146,8 @@ fn a_lock_that_is_held_for_long_does_not_pile_up_threads() {
         let names =
             threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("comm")).ok());
         let remote = names.filter(|name| name.starts_with("store remote")).count();
-        // Twice as many as the four connections of eight workers.
-        assert!(remote <= 8, "{remote}");
+        // Twice as many as there are connections.
+        assert!(remote <= 2, "{remote}");
     });
     cluster.server.wait(|_| home.sent_to(&waxseal).status == 200);
 }

@@ -110,7 +110,7 @@ fn its_clock_decides() {
     clocks::another_clock("redis", &[("REDIS_URL", &address(&server))]);
 }
 
-/// Who can write the store copies what a record says of its user into another.
+/// Somebody who can write the store copies the user of one record into another.
 #[test]
 fn a_copied_user_is_nobody() {
     let server = redis(&[]);

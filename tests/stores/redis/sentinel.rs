@@ -130,7 +130,7 @@ fn the_master_is_where_sentinel_says() {
     assert!(unknown.to_string().contains("no master of this name"), "{unknown}");
 }
 
-/// Where replicas are there and none has a change, it is not done.
+/// A change that none of the replicas has is not done.
 #[test]
 fn a_change_that_no_replica_has_is_not_confirmed() {
     let mut group = Group::start();

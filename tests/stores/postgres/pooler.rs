@@ -17,6 +17,11 @@ use crate::support::{Browser, Waxseal, get, post};
 
 /// A PgBouncer before `cluster`, with few connections for many clients.
 fn pooler(cluster: &Cluster) -> Server {
+    pooler_with(cluster, 3)
+}
+
+/// A PgBouncer with so many connections to `cluster`.
+fn pooler_with(cluster: &Cluster, connections: usize) -> Server {
     let mut server = Server::new(|_, directory| {
         let owner = fs::metadata(directory).unwrap().uid().to_string();
         let mut command = Command::new("setpriv");
@@ -29,7 +34,7 @@ fn pooler(cluster: &Cluster) -> Server {
     let configuration = format!(
         "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
          listen_port = {}\nauth_type = trust\nauth_file = users\nunix_socket_dir =\n\
-         pool_mode = transaction\ndefault_pool_size = 3\n",
+         pool_mode = transaction\ndefault_pool_size = {connections}\n",
         cluster.server.port, server.port
     );
     fs::write(server.directory.join("pgbouncer.ini"), configuration).unwrap();
@@ -124,7 +129,7 @@ fn the_expired_go() {
 #[test]
 fn a_lock_that_is_held_for_long_does_not_pile_up_threads() {
     let cluster = Cluster::start(&[]);
-    let pooler = pooler(&cluster);
+    let pooler = pooler_with(&cluster, 20);
     let address = address(&pooler);
     let vars =
         [("SESSION_STORE", "postgres"), ("DATABASE_URL", &address), ("STORE_CONNECTIONS", "1")];

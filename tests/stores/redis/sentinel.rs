@@ -20,6 +20,9 @@ use crate::support::{Browser, Waxseal, get};
 const PASSWORD: &str = "a password";
 const ENCODED: &str = "a%20password";
 
+/// Longer than a busy machine makes anybody wait, in milliseconds.
+const PATIENT: u32 = 60_000;
+
 /// A master with two replicas, and three Sentinels.
 struct Group {
     servers: Vec<Server>,
@@ -27,7 +30,8 @@ struct Group {
 }
 
 impl Group {
-    fn start() -> Group {
+    /// The Sentinels take a master that is silent for so many milliseconds for failed.
+    fn start(silence: u32) -> Group {
         let new = |master: Option<u16>| {
             let mut server = Server::new(move |port, directory| {
                 let mut command = Command::new("redis-server");
@@ -46,7 +50,7 @@ impl Group {
         let master = new(None);
         let port = master.port;
         let servers = vec![master, new(Some(port)), new(Some(port))];
-        let mut sentinels: Vec<_> = (0..3).map(|_| sentinel(port)).collect();
+        let mut sentinels: Vec<_> = (0..3).map(|_| sentinel(port, silence)).collect();
         sentinels.iter_mut().for_each(Server::start);
         let group = Group { servers, sentinels };
         // Until all know of all.
@@ -88,8 +92,7 @@ impl Group {
     }
 }
 
-/// One that looks for the failure of a master quickly.
-fn sentinel(master: u16) -> Server {
+fn sentinel(master: u16, silence: u32) -> Server {
     let server = Server::new(|_, directory| {
         let mut command = Command::new("redis-sentinel");
         command.arg(directory.join("sentinel.conf"));
@@ -97,7 +100,7 @@ fn sentinel(master: u16) -> Server {
     });
     let configuration = format!(
         "port {}\nbind 127.0.0.1\ndir {}\nsentinel monitor sessions 127.0.0.1 {master} 2\n\
-         sentinel auth-pass sessions {PASSWORD:?}\nsentinel down-after-milliseconds sessions 1000\n\
+         sentinel auth-pass sessions {PASSWORD:?}\nsentinel down-after-milliseconds sessions {silence}\n\
          sentinel failover-timeout sessions 5000\n",
         server.port,
         server.directory.display()
@@ -108,7 +111,7 @@ fn sentinel(master: u16) -> Server {
 
 #[test]
 fn the_master_is_where_sentinel_says() {
-    let mut group = Group::start();
+    let mut group = Group::start(PATIENT);
     let store = group.open();
     let key = put(&store, &[("a", "1")]);
     // One that is silent, and one that is gone, are passed over.
@@ -133,7 +136,7 @@ fn the_master_is_where_sentinel_says() {
 /// A change that none of the replicas has is not done.
 #[test]
 fn a_change_that_no_replica_has_is_not_confirmed() {
-    let mut group = Group::start();
+    let mut group = Group::start(PATIENT);
     let store = group.open();
     let key = put(&store, &[("a", "1")]);
     let master = group.master();
@@ -163,7 +166,7 @@ fn a_change_that_no_replica_has_is_not_confirmed() {
 /// confirmed is lost, and none that was signed out is back.
 #[test]
 fn a_failover_loses_no_session_that_was_confirmed() {
-    let mut group = Group::start();
+    let mut group = Group::start(1500);
     let address = group.address();
     let vars = [("SESSION_STORE", "redis"), ("REDIS_URL", &address)];
     let (one, other) = (Waxseal::start(&vars), Waxseal::start(&vars));
@@ -254,6 +257,6 @@ fn served_again(waxseal: &Waxseal) {
 
 #[test]
 fn people_sign_in_and_out_on_all_processes() {
-    let group = Group::start();
+    let group = Group::start(PATIENT);
     pages::people("redis", &[("REDIS_URL", &group.address())], true);
 }

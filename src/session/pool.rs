@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
+use super::Health;
 use super::StoreError;
 use super::circuit::Circuit;
 use super::queue::Queue;
@@ -107,6 +109,12 @@ impl<C: Send + 'static> Pool<C> {
     /// Whether the server is known to be down.
     pub(super) fn is_down(&self) -> bool {
         self.circuit.is_open()
+    }
+
+    /// The same, for a store of one server.
+    #[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
+    pub(super) fn health(&self) -> Health {
+        if self.is_down() { Health::Down } else { Health::Up }
     }
 
     /// Tries in the background whether a server that is down is back, where that is due: so that it is

@@ -271,7 +271,7 @@ impl Store for PostgresStore {
     }
 
     fn health(&self) -> Health {
-        if self.pool.is_down() { Health::Down } else { Health::Up }
+        self.pool.health()
     }
 }
 

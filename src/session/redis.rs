@@ -206,7 +206,7 @@ impl Store for RedisStore {
     }
 
     fn health(&self) -> Health {
-        if self.pool.is_down() { Health::Down } else { Health::Up }
+        self.pool.health()
     }
 }
 

@@ -183,7 +183,7 @@ impl Store for SqliteStore {
     }
 
     fn health(&self) -> Health {
-        if self.pool.is_down() { Health::Down } else { Health::Up }
+        self.pool.health()
     }
 }
 

@@ -9,7 +9,7 @@ use waxseal::session::{
     Store, StoreError, Values,
 };
 
-use super::support::{Call, DAY, IDLE, Site, header, is_removal, keyring};
+use super::support::{Call, DAY, IDLE, Site, header, keyring};
 
 fn is_commit(call: &Call) -> bool {
     matches!(call, Call::Commit(..))
@@ -32,22 +32,6 @@ fn a_visit_that_changes_nothing_is_served_where_its_touch_fails_and_the_next_one
     let renewed = site.saved(&mut site.load(&cookies));
     site.wait(IDLE - DAY);
     assert!(site.greets_foo(&renewed) && !site.greets_foo(&cookies));
-}
-
-/// Only for an error of the store: who was signed out meanwhile is signed out.
-#[test]
-fn a_session_that_was_ended_is_not_served_on() {
-    let site = Site::stored();
-    let cookies = site.foo();
-    site.wait(IDLE / 4);
-    let mut slow = site.load(&cookies);
-    let mut logout = site.load(&cookies);
-    logout.destroy();
-    assert!(is_removal(&site.save(&mut logout).unwrap()));
-    site.store.fail(is_commit);
-    assert_eq!(site.save(&mut slow), None);
-    site.store.fail(|_| false);
-    assert_eq!(site.outcome(&cookies), Outcome::Revoked);
 }
 
 #[test]

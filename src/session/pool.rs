@@ -152,10 +152,12 @@ impl<C: Send + 'static> Pool<C> {
     ) -> Result<T, StoreError> {
         loop {
             let (mut kept, place) = self.take(deadline)?;
+            let now = Instant::now();
+            let is_young = now.duration_since(kept.opened) < YOUNG;
+            let is_new = is_young && kept.used.is_none();
             // No socket takes a limit of nothing.
-            let left = deadline.saturating_duration_since(Instant::now());
-            let done = call(&mut kept.connection, left.max(Duration::from_millis(1)));
-            let is_young = kept.opened.elapsed() < YOUNG;
+            let left = deadline.saturating_duration_since(now).max(Duration::from_millis(1));
+            let done = call(&mut kept.connection, left);
             match done {
                 Ok(done) => {
                     place.keep(kept);
@@ -171,7 +173,7 @@ impl<C: Send + 'static> Pool<C> {
                 }
                 // The fault of this one may be that of all that were kept.
                 Err(Failure::Elsewhere(_)) => place.forget_idle(),
-                Err(Failure::Closed(_)) if kept.used.is_some() => place.forget_idle(),
+                Err(Failure::Closed(_)) if !is_new => place.forget_idle(),
                 Err(Failure::Closed(cause) | Failure::Broken(cause)) => {
                     place.forget_idle();
                     return Err(StoreError::Unavailable(cause));
@@ -247,7 +249,7 @@ impl<C> Shared<C> {
 impl<C> State<C> {
     /// Forgets all where the one that was used last has been idle for too long: the others even longer.
     fn forget_stale(&mut self, longest_idle: Duration) {
-        let last_used = self.idle.last().and_then(|kept| kept.used);
+        let last_used = self.idle.last().map(|kept| kept.used.unwrap_or(kept.opened));
         if last_used.is_some_and(|used| used.elapsed() >= longest_idle) {
             self.forget_idle();
         }
@@ -407,6 +409,29 @@ mod tests {
         assert_eq!([(); 2].map(|()| pool.run(ok).unwrap()), [1, 1]);
         thread::sleep(Duration::from_millis(30));
         assert_eq!(pool.run(ok).unwrap(), 2);
+    }
+
+    /// It was opened for a call that took another in the end, and closed while nobody used it.
+    #[test]
+    fn one_that_was_closed_before_its_first_use_is_replaced_in_silence_too() {
+        let pool = numbered();
+        pool.shared.change(|state| {
+            let opened = Instant::now() - YOUNG;
+            state.idle.push(Kept { connection: 0, opened, used: None });
+            state.open += 1;
+        });
+        let closed = |connection: &mut usize, _: Duration| match *connection {
+            0 => Err(Failure::Closed("closed".into())),
+            connection => Ok(connection),
+        };
+        assert_eq!(pool.run(closed).unwrap(), 1);
+        let stale = Pool { longest_idle: Duration::from_millis(20), ..numbered() };
+        let opened = Instant::now() - YOUNG;
+        stale.shared.change(|state| {
+            state.idle.push(Kept { connection: 0, opened, used: None });
+            state.open += 1;
+        });
+        assert_eq!(stale.run(ok).unwrap(), 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::redis::{Client, Connection, ConnectionInfo};
 
-use super::super::pool::Cause;
+use super::super::pool::{self, Cause};
 use super::address::at;
 use super::connection::{Role, greet};
 
@@ -34,8 +34,8 @@ impl Sentinels {
         for sentinel in &self.sentinels {
             let connected = self.master_by(sentinel).and_then(|master| {
                 let client = Client::open(at(&self.server, master.0.clone(), master.1))?;
-                let mut connection = client.get_connection_with_timeout(PATIENCE)?;
-                connection.set_read_timeout(Some(PATIENCE))?;
+                let mut connection = client.get_connection_with_timeout(pool::PATIENCE)?;
+                connection.set_read_timeout(Some(pool::PATIENCE))?;
                 match greet(&mut connection)? {
                     Role::Replica => Err("Sentinel names a master that is a replica".into()),
                     Role::Master | Role::Unknown => Ok((connection, master)),

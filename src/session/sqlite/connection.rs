@@ -1,7 +1,7 @@
 //! A connection to the file, and what its errors mean.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -40,18 +40,18 @@ impl Opener {
     }
 
     pub(super) fn open(&self) -> Result<Link, Cause> {
-        // A new file is for its owner alone to read; SQLite gives its other files the same rights.
-        fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&self.path)?;
+        let is_new = !self.path.exists();
         // One connection is never used by two threads at once: SQLite need not see to it.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
+        if is_new {
+            // For its owner alone to read, before anything is in it; SQLite gives its other files the
+            // same rights. By its name: to open and close it here would end the locks of all
+            // connections in this process.
+            fs::set_permissions(&self.path, Permissions::from_mode(0o600))?;
+        }
         connection.busy_timeout(PATIENCE)?;
         prepare(&connection, SETTINGS)?;
         prepare(&connection, &self.schema)?;

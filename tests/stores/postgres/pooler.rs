@@ -1,7 +1,6 @@
 //! Through PgBouncer in transaction mode: each statement may run over another of the server's connections.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use waxseal::session::PostgresStore;
 use super::super::server::Server;
 use super::super::visitors::{count, home_of_a_visitor};
 use super::super::{cases, pages};
-use super::cluster::Cluster;
+use super::cluster::{Cluster, as_owner, give_away};
 use super::faults;
 use crate::support::{Browser, Waxseal, get, post};
 
@@ -23,14 +22,11 @@ fn pooler(cluster: &Cluster) -> Server {
 /// A PgBouncer with so many connections to `cluster`.
 fn pooler_with(cluster: &Cluster, connections: usize) -> Server {
     let mut server = Server::new(|_, directory| {
-        let owner = fs::metadata(directory).unwrap().uid().to_string();
-        let mut command = Command::new("setpriv");
-        // It does not run as root.
-        command.args([&format!("--reuid={owner}"), &format!("--regid={owner}"), "--clear-groups"]);
-        command.arg("pgbouncer").arg(directory.join("pgbouncer.ini")).current_dir(directory);
+        // It does not run as root either.
+        let mut command = as_owner(directory, Command::new("pgbouncer"));
+        command.arg(directory.join("pgbouncer.ini")).current_dir(directory);
         command
     });
-    let owner = fs::metadata(cluster.server.directory.join("data")).unwrap().uid();
     let configuration = format!(
         "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
          listen_port = {}\nauth_type = trust\nauth_file = users\nunix_socket_dir =\n\
@@ -39,7 +35,7 @@ fn pooler_with(cluster: &Cluster, connections: usize) -> Server {
     );
     fs::write(server.directory.join("pgbouncer.ini"), configuration).unwrap();
     fs::write(server.directory.join("users"), "\"admin\" \"\"\n").unwrap();
-    chown(&server.directory, Some(owner), Some(owner)).unwrap();
+    give_away(&server.directory);
     server.start();
     server
 }

@@ -107,11 +107,13 @@ type Derived<const N: usize> = Box<Zeroizing<[u8; N]>>;
 impl Pair {
     fn new(authentication: &[u8], encryption: &[u8]) -> Result<Pair, KeyError> {
         check(authentication, encryption)?;
+        // First, so that what HKDF leaves of it on the stack is written over by the others.
+        let siv_key = derive(encryption, b"encrypt");
         Ok(Pair {
             mac: mac(authentication, b"authenticate"),
             fingerprint_mac: mac(authentication, b"fingerprint"),
             binding_mac: mac(authentication, b"binding"),
-            siv_key: derive(encryption, b"encrypt"),
+            siv_key,
         })
     }
 

@@ -38,8 +38,8 @@ const DELETED_AT_ONCE: usize = 1000;
 /// - The server should be set to `maxmemory-policy noeviction`, or `volatile-ttl`, which ends the
 ///   sessions that are nearest their end when memory runs out. Others end any, and may take a
 ///   user's set before its sessions: what a [`UserIndex`] tells is then incomplete.
-/// - Redis Sentinel is asked for the master where the address says so. A change is then done once a
-///   replica has it, so that a failover loses none; where the master has no replica at all, and
+/// - Redis Sentinel is asked for the master where the address says so. A change is then done once all
+///   replicas have it, so that a failover loses none; where the master has no replica at all, and
 ///   Sentinel still names it, it is alone.
 /// - Not for Redis Cluster, which is refused when connecting: the scripts work out the keys that they
 ///   touch.

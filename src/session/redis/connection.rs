@@ -9,7 +9,7 @@ use super::super::pool::{Cause, Failure, PATIENCE};
 use super::super::store::StoreError;
 use super::address::Place;
 
-/// How long a change may take to get to a replica.
+/// How long a change may take to get to all replicas.
 const REPLICATION: Duration = Duration::from_millis(500);
 
 const CLUSTER: &str = "Redis Cluster cannot be used: a session and its user's list are changed \
@@ -23,6 +23,8 @@ pub(super) enum Role {
     /// One that does not tell: it is older than Redis 6.
     Unknown,
 }
+
+const BEHIND: &str = "a replica does not have the change yet, and might become the master";
 
 /// A connection, with the time that it waits for an answer.
 pub(super) struct Link {
@@ -69,24 +71,23 @@ impl Link {
         Ok(())
     }
 
-    /// Makes sure of a change: by Sentinel, where a replica could become the master, that one has it.
+    /// Makes sure of a change: by Sentinel, which may make any replica the master, that all have it.
     pub(super) fn confirm(&mut self) -> Result<(), Failure> {
         let (Place::Sentinel(sentinels), Some(master)) = (&*self.place, &self.master) else {
             return Ok(());
         };
         let role: ::redis::Role = cmd("ROLE").query(&mut self.connection).map_err(failure)?;
-        let has_replicas = match role {
-            ::redis::Role::Primary { replicas, .. } => !replicas.is_empty(),
+        let replicas = match role {
+            ::redis::Role::Primary { replicas, .. } => replicas.len(),
             _ => return Err(Failure::Closed("the server is the master no more".into())),
         };
-        if has_replicas {
+        if replicas > 0 {
             let millis = REPLICATION.min(self.patience).as_millis() as u64;
-            let wait = cmd("WAIT").arg(1).arg(millis).query(&mut self.connection);
-            return match wait.map_err(failure)? {
-                0 => {
-                    Err(Failure::Refused(StoreError::Rejected("no replica has the change".into())))
-                }
-                1_u64.. => Ok(()),
+            let wait = cmd("WAIT").arg(replicas).arg(millis).query(&mut self.connection);
+            let have_it: usize = wait.map_err(failure)?;
+            return match have_it < replicas {
+                true => Err(Failure::Refused(StoreError::Rejected(BEHIND.into()))),
+                false => Ok(()),
             };
         }
         // The only server that there is, or one that was replaced while it was cut off.

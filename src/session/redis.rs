@@ -154,11 +154,14 @@ fn field(name: &str) -> String {
 
 impl Store for RedisStore {
     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
-        let found = self.read(|connection| {
-            let fields = ::redis::cmd("HGETALL").arg(self.record(key)).query(connection);
+        let found = self.pool.run(|link, patience| {
+            let fields: Result<Vec<_>, _> =
+                ::redis::cmd("HGETALL").arg(self.record(key)).query(link.within(patience)?);
             match fields {
                 Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
-                fields => fields.map(Some),
+                Err(error) => Err(failure(error)),
+                Ok(fields) if fields.is_empty() => link.check_master().map(|()| Some(fields)),
+                Ok(fields) => Ok(Some(fields)),
             }
         })?;
         match found.and_then(values) {

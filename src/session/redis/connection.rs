@@ -8,6 +8,7 @@ use ::redis::{Connection, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 use super::super::pool::{Cause, Failure, PATIENCE};
 use super::super::store::StoreError;
 use super::address::Place;
+use super::sentinel::Master;
 
 /// How long a change may take to get to all replicas.
 const REPLICATION: Duration = Duration::from_millis(500);
@@ -31,7 +32,7 @@ pub(super) struct Link {
     connection: Connection,
     patience: Duration,
     /// The master's host and port, by Sentinel.
-    master: Option<(String, u16)>,
+    master: Option<Master>,
     place: Arc<Place>,
 }
 
@@ -73,9 +74,9 @@ impl Link {
 
     /// Makes sure of a change: by Sentinel, which may make any replica the master, that all have it.
     pub(super) fn confirm(&mut self) -> Result<(), Failure> {
-        let (Place::Sentinel(sentinels), Some(master)) = (&*self.place, &self.master) else {
+        if self.master.is_none() {
             return Ok(());
-        };
+        }
         let role: ::redis::Role = cmd("ROLE").query(&mut self.connection).map_err(failure)?;
         let replicas = match role {
             ::redis::Role::Primary { replicas, .. } => replicas.len(),
@@ -91,6 +92,15 @@ impl Link {
             };
         }
         // The only server that there is, or one that was replaced while it was cut off.
+        self.check_master()
+    }
+
+    /// Makes sure, by Sentinel, that this is the master still: one that was replaced has not what is
+    /// new, and loses what it is given.
+    pub(super) fn check_master(&self) -> Result<(), Failure> {
+        let (Place::Sentinel(sentinels), Some(master)) = (&*self.place, &self.master) else {
+            return Ok(());
+        };
         match sentinels.master() {
             Ok(named) if named == *master => Ok(()),
             Ok(_) => Err(Failure::Closed("the server is the master no more".into())),

@@ -1,6 +1,8 @@
 //! Redis with Sentinel: the master fails, and a replica takes its place.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,6 +133,47 @@ fn the_master_is_where_sentinel_says() {
     let strange = group.address().replace("/sessions", "/others");
     let unknown = RedisStore::open(&strange, Tls::Verified).unwrap().find(&key).unwrap_err();
     assert!(unknown.to_string().contains("no master of this name"), "{unknown}");
+}
+
+/// A Sentinel that has not heard of a failover yet names a former master that was started again, empty.
+#[test]
+fn a_sentinel_that_is_behind_is_not_believed() {
+    let mut group = Group::start(1500);
+    let key = put(&group.open(), &[("a", "1")]);
+    let first = group.master();
+    group.servers[first].stop();
+    group.wait_for_another_master(first);
+    group.servers[first].start();
+    let behind = sentinel_that_is_behind(group.servers[first].port);
+    let address = group.address().replace('@', &format!("@127.0.0.1:{behind},"));
+    let store = RedisStore::open(&address, Tls::Verified).unwrap();
+    group.servers[first].wait(|_| store.find(&key).is_ok());
+    assert!(store.find(&key).unwrap().is_some());
+    let _ = update(&store, &key, "b", "2");
+    assert_eq!(group.open().find(&key).unwrap().unwrap().len(), 2);
+}
+
+/// A port that answers as Sentinel did before any failover.
+fn sentinel_that_is_behind(master: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+    let at = format!("{}{}", bulk("127.0.0.1"), bulk(&master.to_string()));
+    let answer = format!("*2\r\n{at}*2\r\n{}{}", bulk("config-epoch"), bulk("0"));
+    thread::spawn(move || {
+        for mut client in listener.incoming().map(Result::unwrap) {
+            let mut asked = Vec::new();
+            let mut bytes = [0; 1024];
+            while let Ok(length @ 1..) = client.read(&mut bytes) {
+                asked.extend_from_slice(&bytes[..length]);
+                if asked.windows(8).filter(|word| *word == b"sessions").count() == 2 {
+                    client.write_all(answer.as_bytes()).unwrap();
+                    break;
+                }
+            }
+        }
+    });
+    port
 }
 
 /// Sentinel may make any replica the master: a change that one of them lacks is not done.

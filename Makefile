@@ -36,10 +36,12 @@ test-stores: store-packages
 	PATH="$$PATH:/usr/sbin" cargo test --all-features --test stores
 
 store-packages:
-	@PATH="$$PATH:/usr/sbin" .ci/install redis-server=redis-server memcached=memcached \
-		pg_config=libpq-dev openssl=openssl pgrep=procps saslpasswd2=sasl2-bin
+	@PATH="$$PATH:/usr/sbin" .ci/install redis-server=redis-server redis-sentinel=redis-sentinel \
+		memcached=memcached pg_config=libpq-dev pgbouncer=pgbouncer openssl=openssl pgrep=procps \
+		setpriv=util-linux saslpasswd2=sasl2-bin
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || .ci/install no-postgres=postgresql
 	@ls /usr/lib/*/sasl2/libplain.so >/dev/null 2>&1 || .ci/install no-plain=libsasl2-modules
+	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || .ci/install no-faketime=libfaketime
 
 # What is built without the features that `test` turns on.
 test-features:

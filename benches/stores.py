@@ -4,7 +4,8 @@
     benches/stores.py [--connections 64] [--seconds 2] [--rounds 5]
 
 Starts Redis, Memcached and PostgreSQL, each on a free port with a directory of its own, and counts
-how often each is asked for one page. Needs wrk, the three servers and Linux.
+how often each is asked for one page, and the processor time that waxseal and the store take for it;
+SQLite has a file. Needs wrk, the three servers and Linux.
 """
 
 import argparse
@@ -21,10 +22,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harness.contestants import waxseal_program
+from harness.cost import cost
 from harness.load import Request, drive
 from harness.servers import ROOT, Program, Server
 
-FEATURES = "redis,memcached,postgres"
+FEATURES = "redis,memcached,postgres,sqlite"
 TARGET = ROOT / "target" / "stores"
 PATIENCE = 30
 
@@ -57,6 +59,10 @@ class Store:
         self.process.terminate()
         self.process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def processor_time(self):
+        """Seconds that its processes took so far."""
+        return cost(self.process.pid).cpu
 
     def is_ready(self):
         try:
@@ -131,7 +137,28 @@ class Postgres(Store):
         return int(said.stdout)
 
 
+class Sqlite(Store):
+    """A file, and no server."""
+
+    def __enter__(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="waxseal-stores-"))
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def address(self):
+        return str(self.directory / "sessions.db")
+
+    def processor_time(self):
+        return 0
+
+    def asked(self):
+        return 0
+
+
 STORES = [
+    Sqlite("sqlite", "SQLITE_PATH"),
     Redis("redis", "REDIS_URL"),
     Memcached("memcached", "MEMCACHED_URL"),
     Postgres("postgres", "DATABASE_URL"),
@@ -158,18 +185,26 @@ def main():
 
 def compare(given, servers, requests, stores):
     runs = {name: [] for name in servers}
+    costs = {name: [] for name in servers}
     for _ in range(given.rounds):
         for name, server in servers.items():
-            runs[name].append(drive(server, requests[name], given.connections, given.seconds))
+            time_of_store = lambda: stores[name].processor_time() if name in stores else 0
+            before = time_of_store()
+            run = drive(server, requests[name], given.connections, given.seconds)
+            assert not run.refused and not run.broken, (name, run)
+            costs[name].append((time_of_store() - before) / (run.rate * given.seconds))
+            runs[name].append(run)
     median = lambda name, what: statistics.median(getattr(run, what) for run in runs[name])
     print(f"{given.connections} connections, the signed-in home page")
     for name, server in servers.items():
         rates = [run.rate / 1000 for run in runs[name]]
         asked = asked_for_one(stores[name], server, requests[name]) if name in stores else 0
+        own, of_store = median(name, "cpu"), statistics.median(costs[name])
         print(
             f"{name:10} {median(name, 'rate') / 1000:5.1f} k/s ({min(rates):.1f}–{max(rates):.1f})"
             f"  {median(name, 'rate') / median('cookie', 'rate'):.2f} x cookie"
             f"  p99 {median(name, 'p99') * 1e3:5.1f} ms  {asked:.2f} round trips a page"
+            f"  processor {own * 1e6:.0f} + {of_store * 1e6:.0f} us"
         )
 
 

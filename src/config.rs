@@ -120,8 +120,8 @@ impl Reader {
         let workers = self.number("WORKER_THREADS", DEFAULT_WORKERS, WORKERS);
         let max_connections = self.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, CONNECTIONS);
         let metrics = self.switch("METRICS", false);
-        let store = self.store();
         let users = self.users();
+        let store = self.store(workers, users.is_none());
         let log_filter = self.log_filter();
         self.check_https(https_only, proxies, settings.secure);
         match (port, keys) {
@@ -247,7 +247,7 @@ impl Reader {
                 SettingsError::Domain => (
                     "SESSION_DOMAIN",
                     part.domain.as_deref().unwrap_or_default(),
-                    "Give a host name such as example.com, or leave it out.",
+                    "Give a host name with a dot in it, such as example.com, or leave it out.",
                 ),
                 _ => (
                     "SESSION_COOKIE_NAME",

@@ -18,12 +18,11 @@ use lexopt::prelude::*;
 use log::{error, info, warn};
 use waxseal::seal::Keyring;
 use waxseal::server::{self, SlowWork};
-use waxseal::session::Breaker;
 
 use app::password_hash::Cost;
 use app::{App, Metrics, SessionStore, Users};
 use command::print;
-use config::{ChosenStore, Config, Faults, SessionConfig};
+use config::{Config, Faults, SessionConfig};
 
 /// It returns freed memory to the kernel where glibc's keeps most: after an attack the process is
 /// as small as before.
@@ -184,7 +183,10 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let slow_work = SlowWork::for_workers(config.workers);
     let users = users(config.users, Arc::clone(&keyring))?;
     let metrics = config.metrics.then(|| Metrics::new(key_names));
-    let store = config.store.map(|chosen| session_store(chosen, config.workers));
+    let store = config.store.map(|chosen| SessionStore { name: chosen.name, store: chosen.store });
+    if let Some(SessionStore { name, .. }) = &store {
+        info!(store = *name; "sessions are in a store");
+    }
     let app = App::new(keyring, settings, store, users, slow_work, config.https_only, metrics)?;
     info!(port, workers = config.workers, version = env!("CARGO_PKG_VERSION"); "listening");
     let mut serving = server::Config::new(listener);
@@ -194,12 +196,6 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     server::serve(serving, move |request| app.answer(request))?;
     info!("stopped");
     Ok(())
-}
-
-/// At most half of the workers wait for the store.
-fn session_store(ChosenStore { name, store }: ChosenStore, workers: usize) -> SessionStore {
-    info!(store = name; "sessions are in a store");
-    SessionStore { name, breaker: Arc::new(Breaker::new(store, workers / 2)) }
 }
 
 fn inspect(cookie: Option<OsString>, json: bool) -> ExitCode {

@@ -3,6 +3,7 @@
 mod session {
     mod cookies;
     mod counts;
+    mod faults;
     mod lifetimes;
     mod listing;
     mod loading;

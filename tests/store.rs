@@ -1,15 +1,17 @@
 //! The suite for stores: the store of this crate passes it, and a store that is broken on purpose
 //! does not, so that passing means something.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use waxseal::seal::Id;
 use waxseal::session::{
-    Change, Committed, Key, MemoryStore, Store, StoreError, Values, conformance,
+    Change, Committed, Key, LAST_SEEN, MemoryStore, Store, StoreError, USERNAME, UserIndex, Values,
+    conformance,
 };
 
 /// What is wrong with a [`Broken`] store.
@@ -30,6 +32,16 @@ enum Fault {
     FailsWhereNothingIs,
     FailsToDeleteNothing,
     HasOneRecordForAll,
+    FailsOnDamage,
+    ShowsWhatIsLeftOfDamage,
+    RevivesDamage,
+    OverflowsLifetimes,
+    TakesNoLifetimeForEver,
+    HasNoLimit,
+    EndsTheOneThatExpiresFirst,
+    EndsTheNewOne,
+    KeepsOneMarkForAUser,
+    LosesMarks,
 }
 
 /// A store with a fault.
@@ -42,7 +54,17 @@ struct Broken {
 struct Record {
     values: Values,
     expires: Option<SystemTime>,
+    is_damaged: bool,
 }
+
+impl Record {
+    fn seen(&self) -> u64 {
+        self.values.get(LAST_SEEN).and_then(|seen| seen.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// How many records a user has at most.
+const MOST: usize = 5;
 
 impl Broken {
     fn new(fault: Fault) -> Broken {
@@ -75,6 +97,45 @@ impl Broken {
         values.insert(name.to_owned(), value.chars().take(length).collect());
     }
 
+    /// Damages the record under `key`.
+    fn damage(&self, key: &Key) {
+        self.records().get_mut(key).expect("a record").is_damaged = true;
+    }
+
+    fn is_none(&self, record: &Record) -> bool {
+        self.is_over(record) || record.is_damaged && !self.has(Fault::ShowsWhatIsLeftOfDamage)
+    }
+
+    fn expiry(&self, lifetime: Duration) -> SystemTime {
+        let now = SystemTime::now();
+        let longest = Duration::from_secs(1 << 40);
+        match now.checked_add(lifetime) {
+            Some(_) if lifetime.is_zero() && self.has(Fault::TakesNoLifetimeForEver) => {
+                now + longest
+            }
+            Some(expires) => expires,
+            None if self.has(Fault::OverflowsLifetimes) => now,
+            None => now + longest,
+        }
+    }
+
+    /// Ends what a user has beyond [`MOST`].
+    fn limit(&self, records: &mut HashMap<Key, Record>, new: &Key) {
+        let user = records[new].values.get(USERNAME).cloned();
+        let is_own = |record: &Record| record.values.get(USERNAME) == user.as_ref();
+        let mut own: Vec<Key> =
+            records.iter().filter(|(_, record)| is_own(record)).map(|(key, _)| *key).collect();
+        if user.is_none() || own.len() <= MOST || self.has(Fault::HasNoLimit) {
+            return;
+        }
+        own.sort_by_key(|key| match self.fault {
+            Fault::EndsTheOneThatExpiresFirst => (*key == *new, 0, records[key].expires),
+            Fault::EndsTheNewOne => (*key != *new, records[key].seen(), None),
+            _ => (*key == *new, records[key].seen(), None),
+        });
+        records.remove(&own[0]);
+    }
+
     fn fail_on<T>(&self, fault: Fault, otherwise: T) -> Result<T, StoreError> {
         if self.has(fault) {
             return Err(StoreError::Unavailable("there is nothing".into()));
@@ -86,7 +147,10 @@ impl Broken {
 impl Store for Broken {
     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
         match self.records().get(&self.key(key)) {
-            Some(record) if !self.is_over(record) => Ok(Some(record.values.clone())),
+            Some(record) if record.is_damaged && self.has(Fault::FailsOnDamage) => {
+                Err(StoreError::Rejected("damaged".into()))
+            }
+            Some(record) if !self.is_none(record) => Ok(Some(record.values.clone())),
             _ => self.fail_on(Fault::FailsWhereNothingIs, None),
         }
     }
@@ -95,12 +159,16 @@ impl Store for Broken {
         &self,
         key: &Key,
         change: &Change,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Committed, StoreError> {
+        let expires = self.expiry(lifetime);
         let key = self.key(key);
         let mut record = match (self.records().get(&key), change) {
             (_, Change::New(_)) => Record::default(),
-            (Some(record), _) if !self.is_over(record) || self.has(Fault::RevivesTheExpired) => {
+            (Some(record), _) if record.is_damaged && self.has(Fault::RevivesDamage) => {
+                Record::default()
+            }
+            (Some(record), _) if !self.is_none(record) || self.has(Fault::RevivesTheExpired) => {
                 record.clone()
             }
             (None, _) if self.has(Fault::RevivesTheDeleted) => Record::default(),
@@ -113,6 +181,7 @@ impl Store for Broken {
             records = self.records();
         } else if let (Change::Update(_), Some(newest)) = (change, records.get(&key)) {
             record = newest.clone();
+            record.is_damaged = false;
         }
         let is_empty = matches!(change, Change::Update(changes) if changes.is_empty());
         match change {
@@ -135,7 +204,18 @@ impl Store for Broken {
         let keeps_expiry = self.has(Fault::KeepsTheFirstExpiry)
             || self.has(Fault::MovesExpiryWithAChangeAlone) && is_empty;
         record.expires = record.expires.filter(|_| keeps_expiry).or(Some(expires));
+        if self.has(Fault::LosesMarks) {
+            record.values.remove("_auth");
+        }
+        let (user, mark) = (record.values.get(USERNAME), record.values.get("_auth"));
+        if let (Some(user), Some(mark), true) = (user, mark, self.has(Fault::KeepsOneMarkForAUser))
+        {
+            let others =
+                records.values_mut().filter(|other| other.values.get(USERNAME) == Some(user));
+            others.for_each(|other| drop(other.values.insert("_auth".to_owned(), mark.clone())));
+        }
         records.insert(key, record);
+        self.limit(&mut records, &key);
         Ok(Committed::Done)
     }
 
@@ -145,13 +225,62 @@ impl Store for Broken {
             None => self.fail_on(Fault::FailsToDeleteNothing, ()),
         }
     }
+
+    /// Only where the index is what is tested: its rules would find other faults before their own do.
+    fn users(&self) -> Option<&dyn UserIndex> {
+        let is_tested = matches!(
+            self.fault,
+            Fault::None
+                | Fault::HasNoLimit
+                | Fault::EndsTheOneThatExpiresFirst
+                | Fault::EndsTheNewOne
+        );
+        is_tested.then_some(self)
+    }
+}
+
+/// It looks at all records, one by one.
+impl UserIndex for Broken {
+    fn find_by_user(
+        &self,
+        user: &str,
+        names: &[&str],
+        limit: usize,
+    ) -> Result<Vec<(Key, Values)>, StoreError> {
+        let records = self.records();
+        let is_theirs = |record: &Record| record.values.get(USERNAME).is_some_and(|u| u == user);
+        let mut found: Vec<_> = records
+            .iter()
+            .filter(|(_, record)| is_theirs(record) && !self.is_none(record))
+            .collect();
+        found.sort_by_key(|(_, record)| Reverse(record.expires));
+        let told = |record: &Record| -> Values {
+            let mut values = record.values.clone();
+            values.retain(|name, _| names.contains(&name.as_str()));
+            values
+        };
+        Ok(found.into_iter().take(limit).map(|(key, record)| (*key, told(record))).collect())
+    }
+
+    fn delete_by_user(&self, user: &str) -> Result<(), StoreError> {
+        self.records().retain(|_, record| record.values.get(USERNAME).is_none_or(|u| u != user));
+        Ok(())
+    }
+}
+
+/// The whole suite, with the rules that need to be told more.
+fn everything(store: Broken) {
+    conformance::all(&store);
+    conformance::a_damaged_record_is_none(&store, &|key| store.damage(key));
+    conformance::a_user_has_so_many_records(&store, &store, MOST);
+    conformance::a_mark_counts_for_its_own_session_alone(Arc::new(store));
 }
 
 /// Puts a store with `fault` through the suite, which names `rule` as the one that it breaks.
 #[track_caller]
 fn breaks(fault: Fault, rule: &str) {
     let store = Broken::new(fault);
-    let panic = catch_unwind(AssertUnwindSafe(|| conformance::all(&store)))
+    let panic = catch_unwind(AssertUnwindSafe(|| everything(store)))
         .expect_err("the suite lets the fault pass");
     let message = panic.downcast_ref::<String>().expect("a message");
     assert!(message.starts_with(&format!("{rule}: ")), "{fault:?}: {message}");
@@ -160,20 +289,38 @@ fn breaks(fault: Fault, rule: &str) {
 #[test]
 fn the_memory_store_passes_and_so_does_the_broken_one_without_a_fault() {
     thread::scope(|scope| {
-        scope.spawn(|| conformance::all(&MemoryStore::default()));
-        scope.spawn(|| conformance::all(&Broken::new(Fault::None)));
+        scope.spawn(|| {
+            let store = MemoryStore::default().with_sessions_per_user(MOST);
+            conformance::a_user_has_so_many_records(&store, &store, MOST);
+            let store = MemoryStore::default();
+            conformance::all(&store);
+            conformance::a_user_has_so_many_records(&store, &store, 100);
+            conformance::a_mark_counts_for_its_own_session_alone(Arc::new(store));
+        });
+        scope.spawn(|| everything(Broken::new(Fault::None)));
     });
 }
 
 /// In one test, because the suite waits before it sees any of them.
 #[test]
-fn wrong_expiry_fails() {
+fn wrong_expiry_damage_limits_and_marks_fail() {
     thread::scope(|scope| {
         for (fault, rule) in [
             (Fault::IgnoresExpiry, "nothing_revives_an_expired_record"),
             (Fault::RevivesTheExpired, "nothing_revives_an_expired_record"),
             (Fault::KeepsTheFirstExpiry, "an_update_moves_the_expiry"),
             (Fault::MovesExpiryWithAChangeAlone, "an_update_moves_the_expiry"),
+            (Fault::OverflowsLifetimes, "a_lifetime_may_have_any_length"),
+            (Fault::TakesNoLifetimeForEver, "a_lifetime_may_have_any_length"),
+            // These the suite sees after it has waited too.
+            (Fault::FailsOnDamage, "a_damaged_record_is_none"),
+            (Fault::ShowsWhatIsLeftOfDamage, "a_damaged_record_is_none"),
+            (Fault::RevivesDamage, "a_damaged_record_is_none"),
+            (Fault::HasNoLimit, "a_user_has_so_many_records"),
+            (Fault::EndsTheOneThatExpiresFirst, "a_user_has_so_many_records"),
+            (Fault::EndsTheNewOne, "a_user_has_so_many_records"),
+            (Fault::KeepsOneMarkForAUser, "a_mark_counts_for_its_own_session_alone"),
+            (Fault::LosesMarks, "a_mark_counts_for_its_own_session_alone"),
         ] {
             scope.spawn(move || breaks(fault, rule));
         }

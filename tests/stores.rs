@@ -5,11 +5,18 @@ mod support;
 
 mod stores {
     mod cases;
+    mod clocks;
+    mod damage;
+    mod late;
+    mod limits;
     mod memcached;
     mod outage;
     mod pages;
     mod postgres;
     mod records;
     mod redis;
+    mod refusals;
     mod server;
+    mod sqlite;
+    mod visitors;
 }

@@ -22,7 +22,7 @@ use waxseal::http::{Error, Method, Request, Response, Route, Router, assets, ref
 use waxseal::seal::Keyring;
 use waxseal::server::SlowWork;
 use waxseal::session::{
-    Breaker, SaveError, Scheme, Session, Sessions, Settings, SettingsError, Store, StoreError,
+    Health, SaveError, Scheme, Session, Sessions, Settings, SettingsError, Store, StoreError,
     UserSession,
 };
 
@@ -76,8 +76,8 @@ include!(concat!(env!("OUT_DIR"), "/static.rs"));
 pub struct SessionStore {
     /// What the operator calls it.
     pub name: &'static str,
-    /// The store, behind what keeps an outage cheap.
-    pub breaker: Arc<Breaker<Arc<dyn Store>>>,
+    /// The store.
+    pub store: Arc<dyn Store>,
 }
 
 /// What all pages share.
@@ -90,8 +90,8 @@ pub struct App {
     hashing: Hashing,
     https_only: bool,
     metrics: Option<Metrics>,
-    /// Where sessions are, if not in their cookies.
-    store: Option<SessionStore>,
+    /// The operator's name for the store; none where sessions are in their cookies.
+    store: Option<&'static str>,
 }
 
 impl App {
@@ -106,7 +106,7 @@ impl App {
     ) -> Result<App, SettingsError> {
         let browsers = Sessions::sealed(Arc::clone(&keyring)).with(browser::settings(&settings))?;
         let sessions = match &store {
-            Some(SessionStore { breaker, .. }) => Sessions::stored(keyring, Arc::clone(breaker)),
+            Some(SessionStore { store, .. }) => Sessions::stored(keyring, Arc::clone(store)),
             None => Sessions::sealed(keyring),
         };
         Ok(App {
@@ -117,7 +117,7 @@ impl App {
             hashing: Hashing::new(slow_work),
             https_only,
             metrics,
-            store,
+            store: store.map(|store| store.name),
         })
     }
 
@@ -175,8 +175,8 @@ impl App {
 
     /// The answer where a store did not do its part.
     fn unavailable(&self, request: &Request, error: &StoreError, what: &str) -> Error {
-        // Of an outage, the log tells once: each request that it fails would be a line more.
-        let is_known = self.store.as_ref().is_some_and(|store| store.breaker.is_open());
+        // An outage is logged once: each request that it fails would be a line more.
+        let is_known = self.sessions.health() != Health::Up;
         let level = if is_known { Level::Debug } else { Level::Error };
         log!(level, error:%, request_id = request.id(); "{what}");
         Error::Unavailable

@@ -4,6 +4,10 @@
 //! session, in a store for one. Its key is derived from the authentication key by HKDF-SHA256 with
 //! the salt of the seal and the info `fingerprint`; it is the first 16 bytes of the HMAC-SHA256 of
 //! the user's name, its length before it as a big-endian u64, and the credential.
+//!
+//! In a store, the mark is bound to the session, so that nobody who can write there makes one user of
+//! another by copying it: behind it stand the first 16 bytes of the HMAC-SHA256 of the mark and the
+//! session's id, under a key that is derived in the same way with the info `binding`.
 
 use std::fmt;
 
@@ -12,7 +16,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::Mac;
 use subtle::ConstantTimeEq;
 
-use super::Keyring;
+use super::{Id, Keyring};
 
 /// Length in bytes: nobody finds another credential with the same one without the key.
 const LEN: usize = 16;
@@ -58,6 +62,36 @@ impl Keyring {
         let marks = self.pairs().iter().map(|pair| mark(&pair.fingerprint_mac)).collect();
         Fingerprint { user: user.to_owned(), marks }
     }
+
+    /// The mark of a fingerprint as a store keeps it for the session with this id, under the current
+    /// key: base64url of the mark and its binding. Of what is no mark, nothing is kept.
+    pub(crate) fn bind(&self, mark: &str, id: Id) -> String {
+        let mut bound = [0; 2 * LEN];
+        if BASE64_URL_SAFE_NO_PAD.decode_slice(mark, &mut bound[..LEN]) != Ok(LEN) {
+            return String::new();
+        }
+        let (mark, binding) = bound.split_at_mut(LEN);
+        binding.copy_from_slice(&binding_of(&self.current().binding_mac, mark, id));
+        BASE64_URL_SAFE_NO_PAD.encode(bound)
+    }
+
+    /// The mark that [`Keyring::bind`] was given, where it was bound to this id, under any of the keys.
+    pub(crate) fn unbind(&self, bound: &str, id: Id) -> Option<String> {
+        let mut bytes = [0; 2 * LEN];
+        if BASE64_URL_SAFE_NO_PAD.decode_slice(bound, &mut bytes) != Ok(2 * LEN) {
+            return None;
+        }
+        let (mark, binding) = bytes.split_at(LEN);
+        let is_bound = |mac| bool::from(binding_of(mac, mark, id).as_slice().ct_eq(binding));
+        let is_bound = self.pairs().iter().any(|pair| is_bound(&pair.binding_mac));
+        is_bound.then(|| BASE64_URL_SAFE_NO_PAD.encode(mark))
+    }
+}
+
+/// Both parts have one length each, and are not mistaken for another two.
+fn binding_of(mac: &hmac::Hmac<sha2::Sha256>, mark: &[u8], id: Id) -> [u8; LEN] {
+    let full = mac.clone().chain_update(mark).chain_update(id.0).finalize().into_bytes();
+    std::array::from_fn(|at| full[at])
 }
 
 impl Fingerprint {
@@ -147,6 +181,32 @@ mod tests {
         assert_eq!(rotated.fingerprint("foo", b"hash").matches(&with_old), Match::Previous);
         assert_eq!(rotated.fingerprint("foo", b"hush").matches(&with_old), Match::None);
         assert_eq!(keyring(NEW).fingerprint("foo", b"hash").matches(&with_old), Match::None);
+    }
+
+    #[test]
+    fn a_mark_counts_for_the_session_that_it_was_bound_to_alone() {
+        let keyring = keyring(OLD);
+        let mark = keyring.fingerprint("foo", b"hash").mark();
+        let (id, other) = (Id([1; 16]), Id([2; 16]));
+        let bound = keyring.bind(&mark, id);
+        assert_eq!(keyring.unbind(&bound, id).as_ref(), Some(&mark));
+        assert_eq!(keyring.unbind(&bound, other), None);
+        assert_ne!(keyring.bind(&mark, other), bound);
+        for no_binding in ["", &mark, &bound[1..], &format!("{bound}A"), &format!("{mark}{mark}")] {
+            assert_eq!(keyring.unbind(no_binding, id), None, "{no_binding}");
+        }
+        assert_eq!(keyring.bind("no mark", id), "");
+    }
+
+    #[test]
+    fn a_binding_is_known_under_previous_keys_and_made_under_the_current_one() {
+        let mark = keyring(OLD).fingerprint("foo", b"hash").mark();
+        let id = Id([1; 16]);
+        let under_old = keyring(OLD).bind(&mark, id);
+        let rotated = keyring(NEW).with_previous(OLD.0, OLD.1).unwrap();
+        assert_eq!(rotated.unbind(&under_old, id).as_ref(), Some(&mark));
+        assert_eq!(keyring(NEW).unbind(&under_old, id), None);
+        assert_eq!(rotated.bind(&mark, id), keyring(NEW).bind(&mark, id));
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub(super) struct Pair {
     pub(super) mac: Hmac<Sha256>,
     /// The same for fingerprints, under a key of its own.
     pub(super) fingerprint_mac: Hmac<Sha256>,
+    /// The same for what binds a mark to a session, under yet another.
+    pub(super) binding_mac: Hmac<Sha256>,
     pub(super) siv_key: Derived<SIV_KEY_LEN>,
 }
 
@@ -105,10 +107,13 @@ type Derived<const N: usize> = Box<Zeroizing<[u8; N]>>;
 impl Pair {
     fn new(authentication: &[u8], encryption: &[u8]) -> Result<Pair, KeyError> {
         check(authentication, encryption)?;
+        // First, so that what HKDF leaves of it on the stack is written over by the others.
+        let siv_key = derive(encryption, b"encrypt");
         Ok(Pair {
             mac: mac(authentication, b"authenticate"),
             fingerprint_mac: mac(authentication, b"fingerprint"),
-            siv_key: derive(encryption, b"encrypt"),
+            binding_mac: mac(authentication, b"binding"),
+            siv_key,
         })
     }
 

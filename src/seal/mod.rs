@@ -12,9 +12,10 @@
 //! | tag | 32 | HMAC-SHA256 ([RFC 2104]) of name, header and body |
 //!
 //! The value is base64url ([RFC 4648] section 5) without padding, in its one canonical spelling.
-//! Both keys are derived by HKDF-SHA256 ([RFC 5869]) with the salt `waxseal/v1`. A third key, for
-//! the [`Fingerprint`] of a credential, is derived from the authentication key with the info
-//! `fingerprint`; it is no part of the seal.
+//! Both keys are derived by HKDF-SHA256 ([RFC 5869]) with the salt `waxseal/v1`. Two more keys,
+//! for the [`Fingerprint`] of a credential and for what binds it to a session in a store, are derived
+//! from the authentication key with the infos `fingerprint` and `binding`; they are no part of the
+//! seal.
 //!
 //! Two keys, because forging then takes both, and because a process that has the authentication
 //! key alone can tell a genuine cookie from a forged one without being able to read it.

@@ -9,7 +9,7 @@ use std::fmt;
 pub struct AddressError(&'static str);
 
 impl AddressError {
-    pub(super) fn new(problem: &'static str) -> AddressError {
+    pub(super) const fn new(problem: &'static str) -> AddressError {
         AddressError(problem)
     }
 }

@@ -57,16 +57,22 @@ pub(super) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Unix milliseconds of `time`; 0 for what lies before 1970.
-#[cfg(any(feature = "redis", feature = "memcached"))]
-pub(super) fn unix_milliseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+/// The milliseconds of a lifetime; a thousand years at most, which every store can add to its time.
+#[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
+pub(super) fn milliseconds(lifetime: Duration) -> i64 {
+    const MOST: i64 = 1000 * 365 * 24 * 3600 * 1000;
+    i64::try_from(lifetime.as_millis()).unwrap_or(MOST).min(MOST)
 }
 
-/// The time at `seconds` after 1970; the year 9999 for what lies beyond, which not every platform,
-/// and hardly a store, can tell.
+/// The last second that every platform can tell: that of the year 9999.
+const END_OF_9999: u64 = 253_402_300_799;
+
+/// The time at `seconds` after 1970; the end of 9999 for what lies beyond.
 pub(super) fn from_unix_seconds(seconds: u64) -> SystemTime {
-    const END_OF_9999: u64 = 253_402_300_799;
     UNIX_EPOCH + Duration::from_secs(seconds.min(END_OF_9999))
+}
+
+/// The time so long after `time`; the end of 9999 for what lies beyond.
+pub(super) fn after(time: SystemTime, lifetime: Duration) -> SystemTime {
+    time.checked_add(lifetime).unwrap_or_else(|| from_unix_seconds(END_OF_9999))
 }

@@ -13,17 +13,24 @@
 //!
 //! conformance::all(&MemoryStore::default());
 //! ```
+//!
+//! Three rules need to be told more, and are run by themselves: [`a_damaged_record_is_none`],
+//! [`a_user_has_so_many_records`] and [`a_mark_counts_for_its_own_session_alone`].
 
+mod lifetimes;
+mod marks;
 mod users;
 
 use std::panic::resume_unwind;
 use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::{Change, Committed, Key, Store, Values};
+use super::{Change, Committed, Key, Store, USERNAME, Values};
 use crate::seal::Id;
 
+pub use lifetimes::*;
+pub use marks::*;
 pub use users::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -58,9 +65,10 @@ pub fn all(store: &dyn Store) {
         ending_all_of_a_user_ends_no_other(store, users);
     }
     // These wait: at once, so that they wait together.
-    let waiting: [fn(&dyn Store); 3] = [
+    let waiting: [fn(&dyn Store); 4] = [
         nothing_revives_an_expired_record,
         an_update_moves_the_expiry,
+        a_lifetime_may_have_any_length,
         an_expired_record_is_in_no_index,
     ];
     at_once(waiting.map(|rule| move || rule(store)));
@@ -234,28 +242,33 @@ pub fn a_commit_and_a_deletion_at_once_leave_nothing_half_done(store: &dyn Store
     }
 }
 
-/// Once its time has come, and not before, a record is none, and an update of it is `Gone`.
-pub fn nothing_revives_an_expired_record(store: &dyn Store) {
-    let record = Record::new("nothing_revives_an_expired_record", store, SOON, &[("a", "1")]);
-    record.holds(&[("a", "1")]);
-    thread::sleep(SOON + GRACE);
-    record.is_none();
-    record.is_gone();
-}
-
-/// Every update moves the expiry, later or sooner; an empty one does that and nothing else.
-pub fn an_update_moves_the_expiry(store: &dyn Store) {
-    let rule = "an_update_moves_the_expiry";
-    let later = Record::new(rule, store, SOON, &[("a", "1")]);
-    let changed = Record::new(rule, store, SOON, &[("a", "1")]);
-    let sooner = Record::new(rule, store, HOUR, &[("a", "1")]);
-    later.update(&[], HOUR);
-    changed.update(&[("a", Some("2"))], HOUR);
-    sooner.update(&[], SOON);
-    thread::sleep(SOON + GRACE);
-    later.holds(&[("a", "1")]);
-    changed.holds(&[("a", "2")]);
-    sooner.is_none();
+/// A record that is damaged is none, before and after an update of it, and an error for nobody; it can be
+/// deleted, and another can be put in its place. `damage` damages the record under a key.
+pub fn a_damaged_record_is_none(store: &dyn Store, damage: &dyn Fn(&Key)) {
+    let rule = "a_damaged_record_is_none";
+    let user = any_user();
+    let new = || Record::new(rule, store, HOUR, &[(USERNAME, user.as_str()), ("a", "1")]);
+    let (found, updated, deleted, sound) = (new(), new(), new(), new());
+    for record in [&found, &updated, &deleted] {
+        damage(&record.key);
+    }
+    if let Some(users) = store.users() {
+        let listed = users.find_by_user(&user, &["a"], 9);
+        let listed = listed.unwrap_or_else(|error| panic!("{rule}: find_by_user: {error}"));
+        let is_listed = listed.iter().any(|(key, _)| *key == sound.key);
+        sound.expect("find_by_user beside damaged records", is_listed, true);
+    }
+    found.is_none();
+    found.is_gone();
+    // Done or Gone: a store need not look at all that it leaves as it is.
+    let _ = updated.commit(&update(&[("a", Some("2"))]), HOUR);
+    updated.is_none();
+    deleted.delete();
+    deleted.is_none();
+    damage(&sound.key);
+    let replaced = sound.commit(&Change::New(values(&[("b", "2")])), HOUR);
+    sound.expect("a new record in place of a damaged one", replaced, Committed::Done);
+    sound.holds(&[("b", "2")]);
 }
 
 /// One record, in the hands of the rule that checks it.
@@ -288,9 +301,8 @@ impl<'s> Record<'s> {
     }
 
     fn commit(&self, change: &Change, life: Duration) -> Committed {
-        let expires = SystemTime::now() + life;
         self.store
-            .commit(&self.key, change, expires)
+            .commit(&self.key, change, life)
             .unwrap_or_else(|error| panic!("{}: commit: {error}", self.rule))
     }
 
@@ -347,6 +359,11 @@ fn at_once<T: FnOnce() + Send>(tasks: impl IntoIterator<Item = T>) {
             }
         }
     });
+}
+
+/// A user whom nobody else has.
+fn any_user() -> String {
+    format!("user {}", Key::of(Id::random()))
 }
 
 fn values(pairs: &[(&str, &str)]) -> Values {

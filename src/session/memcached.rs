@@ -6,42 +6,40 @@
 mod address;
 mod connection;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
-
-use form_urlencoded::Serializer;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use self::connection::{Connection, Found, Login, Replaced};
 use super::address::AddressError;
-use super::clock::unix_milliseconds;
 use super::pool::{Failure, PATIENCE, Pool};
-use super::store::{Change, Committed, Key, Store, StoreError, Values};
+use super::store::{
+    Change, Changes, Committed, Key, Store, StoreError, Values, apply, delete_damaged,
+};
+use super::{Health, Prefix, StoreSettings, record};
 
-/// Expiries up to here, 30 days, the server would take for so many seconds from now.
-const LAST_RELATIVE: u64 = 30 * 24 * 3600;
 /// How many items are remembered from a look to the commit: as many as there may be requests at
 /// once, within reason.
 const MOST_REMEMBERED: usize = 32;
 /// The largest that is remembered.
 const LARGEST_REMEMBERED: usize = 64 << 10;
 
-type Changes = BTreeMap<String, Option<String>>;
-
 /// A [`Store`] in Memcached, spoken to in its binary protocol: one item for each session, under
-/// `waxseal:` and its [`Key`].
+/// `waxseal:` and its [`Key`], before which stands what [`StoreSettings::prefix`] says.
 ///
 /// A session is loaded in one round trip, and committed in one where it was loaded through this
 /// store a moment ago and nobody changed it since, else in a few. Connections are kept from one to
 /// the next.
 ///
 /// - Memcached is a cache: where memory runs out, and when it is started again, sessions end.
-/// - There is no index of users; [`users`](Store::users) is `None`.
+/// - There is no index of users; [`users`](Store::users) is `None`, and nothing bounds how many
+///   sessions a user has.
 /// - An item has a limit, of 1 MiB where the server was not told another; beyond is
 ///   [`StoreError::TooLarge`].
 /// - With several servers, each session is on one of them, by its key: another list of servers, or
-///   another order, ends most of them.
+///   another order, ends most of them. Where one is down, its sessions cannot be loaded until it is
+///   back; those on the others are, and new ones begin there.
 ///
 /// ```no_run
 /// use waxseal::seal::Keyring;
@@ -53,7 +51,8 @@ type Changes = BTreeMap<String, Option<String>>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MemcachedStore {
-    servers: Vec<Pool<Connection>>,
+    servers: Vec<Arc<Pool<Connection>>>,
+    prefix: Prefix,
     /// What was found last, the oldest first, for the commits that follow.
     remembered: Mutex<VecDeque<(Key, Found)>>,
 }
@@ -69,8 +68,20 @@ impl MemcachedStore {
     ///
     /// With what is wrong with `address`.
     pub fn open(address: &str) -> Result<MemcachedStore, AddressError> {
+        MemcachedStore::open_with(address, &StoreSettings::default())
+    }
+
+    /// The same with settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`MemcachedStore::open`].
+    pub fn open_with(
+        address: &str,
+        settings: &StoreSettings,
+    ) -> Result<MemcachedStore, AddressError> {
         let (servers, login) = address::parse(address)?;
-        Ok(MemcachedStore::of(servers, login))
+        Ok(MemcachedStore::of(servers, login, settings))
     }
 
     /// A store in `servers`, `host[:port][,host[:port]…]`, by SASL with `user` and `password` as
@@ -78,12 +89,13 @@ impl MemcachedStore {
     ///
     /// ```no_run
     /// # use std::env::var;
-    /// use waxseal::session::MemcachedStore;
+    /// use waxseal::session::{MemcachedStore, StoreSettings};
     ///
     /// let store = MemcachedStore::open_as(
     ///     &var("MEMCACHIER_SERVERS")?,
     ///     &var("MEMCACHIER_USERNAME")?,
     ///     &var("MEMCACHIER_PASSWORD")?,
+    ///     &StoreSettings::default(),
     /// )?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -95,20 +107,31 @@ impl MemcachedStore {
         servers: &str,
         user: &str,
         password: &str,
+        settings: &StoreSettings,
     ) -> Result<MemcachedStore, AddressError> {
         let login = address::login(user, password)?;
-        Ok(MemcachedStore::of(address::servers(servers)?, Some(login)))
+        Ok(MemcachedStore::of(address::servers(servers)?, Some(login), settings))
     }
 
-    fn of(servers: Vec<String>, login: Option<Login>) -> MemcachedStore {
+    fn of(servers: Vec<String>, login: Option<Login>, settings: &StoreSettings) -> MemcachedStore {
         let pool = |server: String| {
             let login = login.clone();
-            Pool::new(move || Connection::open(&server, login.as_ref()))
+            let name = format!("memcached {server}");
+            let open = move || Connection::open(&server, login.as_ref());
+            Arc::new(Pool::new(name, settings.connections, open))
         };
         MemcachedStore {
             servers: servers.into_iter().map(pool).collect(),
+            prefix: settings.prefix.clone(),
             remembered: Mutex::default(),
         }
+    }
+
+    /// The server that has this key.
+    fn server(&self, key: &Key) -> &Arc<Pool<Connection>> {
+        // A key is a hash already. There is one server at least: a list with commas has a part.
+        let [first, second, ..] = *key.as_bytes();
+        &self.servers[usize::from(u16::from_be_bytes([first, second])) % self.servers.len()]
     }
 
     /// What `call` gives over a connection to the server that has this key.
@@ -117,21 +140,21 @@ impl MemcachedStore {
         key: &Key,
         call: impl Fn(&mut Connection, &str) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
-        // A key is a hash already. There is one server at least: a list with commas has a part.
-        let [first, second, ..] = *key.as_bytes();
-        let at = usize::from(u16::from_be_bytes([first, second])) % self.servers.len();
-        let name = format!("waxseal:{key}");
-        self.servers[at].run(|connection| call(connection, &name))
+        let name = format!("{}waxseal:{key}", self.prefix);
+        self.server(key).run(|connection, patience| {
+            connection.wait_for(patience)?;
+            call(connection, &name)
+        })
     }
 
     fn update(
         &self,
         key: &Key,
         changes: &Changes,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Committed, StoreError> {
         if let Some(found) = self.forget(key)
-            && self.swap(key, &found, changes, expires)? == Replaced::Done
+            && self.swap(key, &found, changes, lifetime)? == Replaced::Done
         {
             return Ok(Committed::Done);
         }
@@ -139,7 +162,7 @@ impl MemcachedStore {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             let Some(found) = self.run(key, Connection::get)? else { return Ok(Committed::Gone) };
-            match self.swap(key, &found, changes, expires)? {
+            match self.swap(key, &found, changes, lifetime)? {
                 Replaced::Done => return Ok(Committed::Done),
                 Replaced::Gone => return Ok(Committed::Gone),
                 Replaced::Changed => {}
@@ -154,17 +177,15 @@ impl MemcachedStore {
         key: &Key,
         found: &Found,
         changes: &Changes,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Replaced, StoreError> {
-        let Some(mut values) = living(&found.item)? else { return Ok(Replaced::Gone) };
-        for (name, value) in changes {
-            match value {
-                Some(value) => values.insert(name.clone(), value.clone()),
-                None => values.remove(name),
-            };
-        }
-        let (item, at) = (item(&values, expires), seconds(expires));
-        self.run(key, |connection, name| connection.replace(name, &item, at, found.token))
+        let Some(mut values) = record::read(&found.item) else {
+            delete_damaged(self, key);
+            return Ok(Replaced::Gone);
+        };
+        apply(changes, &mut values);
+        let item = record::write(&values);
+        self.run(key, |connection, name| connection.replace(name, &item, lifetime, found.token))
     }
 
     fn remember(&self, key: &Key, found: Found) {
@@ -194,26 +215,24 @@ impl MemcachedStore {
 impl Store for MemcachedStore {
     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
         let Some(found) = self.run(key, Connection::get)? else { return Ok(None) };
-        let values = living(&found.item)?;
-        if values.is_some() {
-            self.remember(key, found);
-        }
-        Ok(values)
+        let Some(values) = record::read(&found.item) else { return Ok(delete_damaged(self, key)) };
+        self.remember(key, found);
+        Ok(Some(values))
     }
 
     fn commit(
         &self,
         key: &Key,
         change: &Change,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Committed, StoreError> {
         match change {
             Change::New(values) => {
-                let (item, at) = (item(values, expires), seconds(expires));
-                self.run(key, |connection, name| connection.set(name, &item, at))?;
+                let item = record::write(values);
+                self.run(key, |connection, name| connection.set(name, &item, lifetime))?;
                 Ok(Committed::Done)
             }
-            Change::Update(changes) => self.update(key, changes, expires),
+            Change::Update(changes) => self.update(key, changes, lifetime),
         }
     }
 
@@ -221,33 +240,20 @@ impl Store for MemcachedStore {
         self.forget(key);
         self.run(key, Connection::delete)
     }
-}
 
-/// An item: the expiry in unix milliseconds, a line's end, and the values in
-/// `application/x-www-form-urlencoded`. The server's own clock stands still for up to a second.
-fn item(values: &Values, expires: SystemTime) -> Vec<u8> {
-    let item = format!("{}\n", unix_milliseconds(expires));
-    let end = item.len();
-    let mut item = Serializer::for_suffix(item, end);
-    item.extend_pairs(values);
-    item.finish().into_bytes()
-}
+    fn takes(&self, key: &Key) -> bool {
+        let server = self.server(key);
+        server.probe();
+        !server.is_down()
+    }
 
-/// The values of an item that has not expired.
-fn living(item: &[u8]) -> Result<Option<Values>, StoreError> {
-    let strange = || StoreError::Rejected("the item is no session".into());
-    let end = item.iter().position(|byte| *byte == b'\n').ok_or_else(strange)?;
-    let expires = str::from_utf8(&item[..end]).ok().and_then(|digits| digits.parse().ok());
-    let expires: u64 = expires.ok_or_else(strange)?;
-    let values = form_urlencoded::parse(&item[end + 1..]).into_owned();
-    Ok((expires > unix_milliseconds(SystemTime::now())).then(|| values.collect()))
-}
-
-/// The expiry for the server: unix seconds, rounded up. One in the past is no relative one, so that
-/// the item expires at once.
-fn seconds(expires: SystemTime) -> u32 {
-    let seconds = unix_milliseconds(expires).div_ceil(1000);
-    u32::try_from(seconds.max(LAST_RELATIVE + 1)).unwrap_or(u32::MAX)
+    fn health(&self) -> Health {
+        match self.servers.iter().filter(|server| server.is_down()).count() {
+            0 => Health::Up,
+            down if down < self.servers.len() => Health::Partly,
+            _ => Health::Down,
+        }
+    }
 }
 
 impl fmt::Debug for MemcachedStore {

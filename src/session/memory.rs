@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use super::store::{Change, Committed, Key, Store, StoreError, Values};
-use super::user_index::{USERNAME, UserIndex};
-use super::{Clock, SystemClock};
+use super::clock::after;
+use super::store::{Change, Committed, Key, Store, StoreError, Values, apply};
+use super::user_index::{LAST_SEEN, USERNAME, UserIndex};
+use super::{Clock, StoreSettings, SystemClock};
 
 /// Records below which looking for expired ones is not worth a sweep.
 const SMALLEST_SWEEP: usize = 1024;
@@ -29,6 +30,7 @@ const SMALLEST_SWEEP: usize = 1024;
 /// ```
 pub struct MemoryStore {
     records: Mutex<Records>,
+    sessions_per_user: usize,
     clock: Arc<dyn Clock>,
 }
 
@@ -51,7 +53,14 @@ impl MemoryStore {
     /// An empty store that expires its records by `clock`.
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> MemoryStore {
-        MemoryStore { records: Mutex::default(), clock }
+        let StoreSettings { sessions_per_user, .. } = StoreSettings::default();
+        MemoryStore { records: Mutex::default(), sessions_per_user, clock }
+    }
+
+    /// The same store, in which a user has so many sessions at most, one at least; 100 by default.
+    #[must_use]
+    pub fn with_sessions_per_user(self, most: usize) -> MemoryStore {
+        MemoryStore { sessions_per_user: most.max(1), ..self }
     }
 
     /// No code panics while it holds the lock, and each change under it is whole.
@@ -78,28 +87,27 @@ impl Store for MemoryStore {
         &self,
         key: &Key,
         change: &Change,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Committed, StoreError> {
         let now = self.clock.now();
+        let expires = after(now, lifetime);
         let mut records = self.records();
         match change {
             Change::New(values) => {
                 records.sweep(now);
                 records.put(key, Record { values: values.clone(), expires });
+                records.limit(values.get(USERNAME), key, self.sessions_per_user - 1);
             }
             Change::Update(changes) => {
                 let Some(mut record) = records.take(key).filter(|record| record.expires > now)
                 else {
                     return Ok(Committed::Gone);
                 };
-                for (name, value) in changes {
-                    match value {
-                        Some(value) => record.values.insert(name.clone(), value.clone()),
-                        None => record.values.remove(name),
-                    };
-                }
+                apply(changes, &mut record.values);
                 record.expires = expires;
                 records.put(key, record);
+                let user = changes.get(USERNAME).and_then(Option::as_ref);
+                records.limit(user, key, self.sessions_per_user - 1);
             }
         }
         Ok(Committed::Done)
@@ -150,6 +158,10 @@ impl Record {
     fn user(&self) -> Option<&str> {
         self.values.get(USERNAME).map(String::as_str)
     }
+
+    fn last_seen(&self) -> u64 {
+        self.values.get(LAST_SEEN).and_then(|seconds| seconds.parse().ok()).unwrap_or(0)
+    }
 }
 
 impl Records {
@@ -172,6 +184,21 @@ impl Records {
             }
         }
         Some(record)
+    }
+
+    /// Leaves `user`, if there is one, beside the record under `new` the `others` that were seen last.
+    fn limit(&mut self, user: Option<&String>, new: &Key, others: usize) {
+        let Some(keys) = user.and_then(|user| self.by_user.get(user)) else { return };
+        if keys.len() <= others + 1 {
+            return;
+        }
+        let use_of =
+            |key: &Key| self.by_key.get(key).map(|record| (record.last_seen(), record.expires));
+        let mut keys: Vec<Key> = keys.iter().copied().filter(|key| key != new).collect();
+        keys.sort_by_key(|key| Reverse(use_of(key)));
+        for key in keys.split_off(others) {
+            self.take(&key);
+        }
     }
 
     fn sweep(&mut self, now: SystemTime) {

@@ -35,20 +35,34 @@
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod address;
 mod breaker;
+mod circuit;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cookie;
 mod counts;
 mod expiring;
+mod health;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+mod outcome;
 mod payload;
-#[cfg(any(test, feature = "redis", feature = "memcached", feature = "postgres"))]
+#[cfg(any(
+    test,
+    feature = "redis",
+    feature = "memcached",
+    feature = "postgres",
+    feature = "sqlite"
+))]
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod queue;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod reaper;
+#[cfg(any(feature = "memcached", feature = "sqlite"))]
+mod record;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "postgres")]
@@ -59,7 +73,10 @@ mod save_error;
 mod session;
 mod sessions;
 mod settings;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store;
+mod store_settings;
 mod user_index;
 
 #[cfg(any(feature = "redis", feature = "memcached"))]
@@ -68,19 +85,24 @@ pub use breaker::Breaker;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cookie::{Scheme, Secure};
 pub use counts::Counts;
+pub use health::Health;
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
 pub use memory::MemoryStore;
+pub use outcome::Outcome;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use redis::{RedisStore, Tls};
 pub use save_error::SaveError;
-pub use session::{Outcome, ReservedName, Session};
+pub use session::{ReservedName, Session};
 pub use sessions::Sessions;
 pub use settings::{Settings, SettingsError};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 pub use store::{Change, Committed, Key, ParseKeyError, Store, StoreError, Values};
-pub use user_index::{USERNAME, UserIndex, UserSession};
+pub use store_settings::{Prefix, PrefixError, StoreSettings};
+pub use user_index::{LAST_SEEN, USERNAME, UserIndex, UserSession};
 
 pub use crate::seal::Fingerprint;
 pub use ::cookie::{Cookie, SameSite};

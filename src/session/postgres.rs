@@ -2,104 +2,141 @@
 
 mod address;
 mod connection;
-mod reaper;
 mod statement;
+mod sweep;
+mod table;
 mod text;
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use diesel::pg::data_types::PgTimestamp;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{PgConnection, QueryResult, RunQueryDsl};
 
-use self::connection::Opener;
-use self::reaper::Reaper;
+use self::connection::{Counted, Opener};
 use self::statement::{Row, Statement, Value};
-use self::text::{escape, unescape};
+use self::table::Table;
+use self::text::{escape, values_of};
+use super::clock::milliseconds;
 use super::pool::{Cause, Failure, Pool};
+use super::reaper::Reaper;
 use super::remote::Remote;
-use super::store::{Change, Committed, Key, ParseKeyError, Store, StoreError, Values};
-use super::user_index::UserIndex;
+use super::store::{Change, Committed, Key, Store, StoreError, Values, delete_damaged};
+use super::user_index::{USERNAME, UserIndex};
+use super::{Health, StoreSettings};
 
-const FIND: &str = "SELECT encode(key, 'hex'), names, texts FROM waxseal_sessions, LATERAL (\
-        SELECT coalesce(array_agg(name), '{}') AS names, coalesce(array_agg(text), '{}') AS texts \
-        FROM jsonb_each_text(values) AS pair (name, text)) AS pairs \
+/// The values are taken apart here: what the server has to plan for each call is so as little as can be.
+const FIND: &str = "SELECT encode(key, 'hex'), values::text FROM \"waxseal_sessions\" \
     WHERE key = $ AND expires > now()";
 
-const PUT: &str = "INSERT INTO waxseal_sessions (values, expires, key) \
-    VALUES (jsonb_object($, $), $, $) \
+const PUT: &str = "INSERT INTO \"waxseal_sessions\" (values, expires, key) \
+    VALUES (jsonb_object($, $), now() + $ * interval '1 millisecond', $) \
     ON CONFLICT (key) DO UPDATE SET values = excluded.values, expires = excluded.expires";
 
-const UPDATE: &str = "UPDATE waxseal_sessions \
-    SET values = (values - $) || jsonb_object($, $), expires = $ \
-    WHERE key = $ AND expires > now()";
+const UPDATE: &str = "UPDATE \"waxseal_sessions\" \
+    SET values = (values - $) || jsonb_object($, $), expires = now() + $ * interval '1 millisecond' \
+    WHERE key = $ AND expires > now() AND jsonb_typeof(values) = 'object'";
 
-const DELETE: &str = "DELETE FROM waxseal_sessions WHERE key = $";
+const DELETE: &str = "DELETE FROM \"waxseal_sessions\" WHERE key = $";
 
 /// Of the values, those asked for alone leave the server.
-const FIND_BY_USER: &str = "SELECT encode(key, 'hex'), names, texts FROM (\
-        SELECT key, values, expires FROM waxseal_sessions \
-        WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) \
-            AND values->>'username' = $ AND expires > now() \
-        ORDER BY expires DESC LIMIT $) AS living, LATERAL (\
-        SELECT coalesce(array_agg(name), '{}') AS names, \
-            coalesce(array_agg(values->>name), '{}') AS texts \
-        FROM unnest($) AS name WHERE values->>name IS NOT NULL) AS pairs \
-    ORDER BY expires DESC";
+const FIND_BY_USER: &str = "SELECT encode(key, 'hex'), (\
+        SELECT coalesce(jsonb_object_agg(name, values->name), '{}') \
+        FROM unnest($) AS name WHERE values ? name)::text \
+    FROM \"waxseal_sessions\" \
+    WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) \
+        AND values->>'username' = $ AND expires > now() \
+    ORDER BY expires DESC LIMIT $";
 
 /// Some at a time, so that however many there are, no statement takes too long.
-const DELETE_BY_USER: &str = "DELETE FROM waxseal_sessions WHERE key = ANY (ARRAY(\
-    SELECT key FROM waxseal_sessions \
+const DELETE_BY_USER: &str = "DELETE FROM \"waxseal_sessions\" WHERE key = ANY (ARRAY(\
+    SELECT key FROM \"waxseal_sessions\" \
     WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) \
         AND values->>'username' = $ LIMIT 5000))";
 const DELETED_AT_ONCE: usize = 5000;
 
-/// After so long, an error is that the server, or a lock in it, took too long.
-const SLOW: Duration = Duration::from_millis(750);
+/// Leaves a user, beside the record of this key, the so many that were seen last. Those that another
+/// process is deleting are left to it.
+const LIMIT_USER: &str = "DELETE FROM \"waxseal_sessions\" WHERE key = ANY (ARRAY(\
+    SELECT key FROM \"waxseal_sessions\" WHERE key = ANY (ARRAY(\
+        SELECT key FROM \"waxseal_sessions\" \
+        WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) \
+            AND values->>'username' = $ AND expires > now() AND key <> $ \
+        ORDER BY CASE WHEN values->>'_seen' ~ '^[0-9]{1,18}\\Z' THEN (values->>'_seen')::bigint \
+            ELSE 0 END DESC, expires DESC \
+        OFFSET $)) FOR UPDATE SKIP LOCKED))";
 
-/// From 1970 to 2000, from which PostgreSQL counts.
-const EPOCH: Duration = Duration::from_secs(946_684_800);
-/// The last time that we send, in microseconds: in the year 287,000.
-const LATEST: i64 = 9_000_000_000_000_000_000;
+/// After so long, an error is that the server, or a lock in it, took too long.
+const SLOW: Duration = Duration::from_millis(1300);
 
 /// A [`Store`] in PostgreSQL 10 or later, over libpq 12 or later.
 ///
-/// One row is one session, in one table, which the first connection creates where it is missing
-/// ([`PostgresStore::SCHEMA`]). To load a session is one statement and one round trip, to save it is
+/// One row is one session, in one table, which is created where it is missing
+/// ([`PostgresStore::SCHEMA`]); before its name and those of its indexes stands what
+/// [`StoreSettings::prefix`] says. To load a session is one statement and one round trip, to save it is
 /// another. A commit sends what changed, and the server merges it; nothing is read back and written.
 ///
 /// Expired sessions are deleted every five minutes, by one process at a time, in a thread that ends
-/// when the store is dropped. Until then nobody sees them.
+/// when the store is dropped, over a connection of its own. Until then nobody sees them.
 ///
 /// A commit of more than 16 MiB is [`StoreError::TooLarge`]. All [`Sessions`](super::Sessions) of one
 /// table share its index: a user's name means the same user in all of them. Others take another
-/// schema.
+/// prefix.
 ///
-/// Where the server does not answer, a call fails within two seconds, though libpq would wait. Put a
-/// [`Breaker`](super::Breaker) around it, so that an outage does not hold up all who ask.
+/// A call fails within two seconds where the server does not answer, though libpq would wait.
 ///
 /// ```no_run
 /// use waxseal::seal::Keyring;
-/// use waxseal::session::{Breaker, PostgresStore, Sessions};
+/// use waxseal::session::{PostgresStore, Sessions};
 ///
 /// let store = PostgresStore::open("postgres://user:password@host/database?sslmode=require")?;
 /// let keyring = Keyring::new(b"authentication key", b"0123456789abcdef")?;
-/// let sessions = Sessions::stored(keyring, Breaker::new(store, 8));
+/// let sessions = Sessions::stored(keyring, store);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Through PgBouncer
 ///
-/// Session pooling works as a direct connection does. Transaction pooling needs PgBouncer 1.21 or
-/// later, with `max_prepared_statements` above 0, and a database or a user of Waxseal's own in it:
-/// each connection has `statement_timeout` set once, which others in the same pool would inherit.
-/// Statement pooling does not work.
+/// Session pooling and transaction pooling work, with any version: no statement has a name, and nothing
+/// is set in a connection. (Statement pooling does not: to make the table is a transaction.) A direct
+/// connection tells the server, in its startup packet, to end a statement that takes longer than a
+/// visitor waits, and to isolate transactions as updates need it; a pooler takes no such options.
+/// There it is up to the role to say the first, if at all
+/// (`ALTER ROLE … SET statement_timeout = '1500ms'`), and the second must be PostgreSQL's default,
+/// `read committed`.
 pub struct PostgresStore {
-    pool: Pool<Remote<PgConnection>>,
+    pool: Pool<Remote<Counted>>,
+    opener: Arc<Opener>,
+    sessions_per_user: usize,
+    sql: Sql,
     _reaper: Reaper,
+}
+
+/// The statements, with the names of the table and its indexes.
+struct Sql {
+    find: Arc<str>,
+    put: Arc<str>,
+    update: Arc<str>,
+    delete: Arc<str>,
+    find_by_user: Arc<str>,
+    delete_by_user: Arc<str>,
+    limit_user: Arc<str>,
+}
+
+impl Sql {
+    fn of(table: &Table) -> Sql {
+        Sql {
+            find: table.sql(FIND),
+            put: table.sql(PUT),
+            update: table.sql(UPDATE),
+            delete: table.sql(DELETE),
+            find_by_user: table.sql(FIND_BY_USER),
+            delete_by_user: table.sql(DELETE_BY_USER),
+            limit_user: table.sql(LIMIT_USER),
+        }
+    }
 }
 
 impl PostgresStore {
@@ -109,9 +146,9 @@ impl PostgresStore {
     #[doc = include_str!("postgres/schema.sql")]
     /// ```
     ///
-    /// The role of the store then needs SELECT, INSERT, UPDATE and DELETE on the table. Where
-    /// several programs share a database, each can have the table in a schema of its own: what
-    /// comes first in the role's `search_path` is used.
+    /// The role of the store then needs SELECT, INSERT, UPDATE and DELETE on the table. A prefix stands
+    /// before each name that is quoted. The table may be in a schema of its own: what comes first in
+    /// the role's `search_path` is used.
     pub const SCHEMA: &str = include_str!("postgres/schema.sql");
 
     /// The store at `url`, as libpq writes it: `postgres://user:password@host:port/database`, with
@@ -122,81 +159,119 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) where `url` is not such an address, without
-    /// anything of what it holds; any other where no thread could be started.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) where `url` is not such an address, or has
+    /// parameters that libpq does not know, without anything secret of what it holds; any other where
+    /// no thread could be started.
     pub fn open(url: &str) -> io::Result<PostgresStore> {
+        PostgresStore::open_with(url, &StoreSettings::default())
+    }
+
+    /// The same with settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresStore::open`].
+    pub fn open_with(url: &str, settings: &StoreSettings) -> io::Result<PostgresStore> {
         let address = address::complete(url).map_err(|fault| {
             let error = format!("not an address postgres://user:password@host/database: {fault}");
             io::Error::new(io::ErrorKind::InvalidInput, error)
         })?;
-        let opener = Arc::new(Opener::new(address));
-        let _reaper = Reaper::start(Arc::clone(&opener))?;
-        let open = move || Ok(Remote::new(opener.open()?)?);
-        Ok(PostgresStore { pool: Pool::new(open), _reaper })
+        let StoreSettings { ref prefix, connections, sessions_per_user } = *settings;
+        let table = Table::new(prefix.clone());
+        let sql = Sql::of(&table);
+        let opener = Arc::new(Opener::new(address, table, connections));
+        let for_reaper = Arc::clone(&opener);
+        let reaper = Reaper::start(move |stopped| sweep::sweep(&for_reaper, stopped))?;
+        let for_pool = Arc::clone(&opener);
+        let pool = Pool::new("postgres", connections, move || for_pool.open_remote());
+        Ok(PostgresStore { pool, opener, sessions_per_user, sql, _reaper: reaper })
     }
 
     /// The rows that a statement finds.
-    fn rows(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+    fn rows(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         self.run(sql, values, |statement, connection| statement.load(connection))
     }
 
     /// How many rows a statement wrote.
-    fn execute(&self, sql: &'static str, values: Vec<Value>) -> Result<usize, StoreError> {
+    fn execute(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<usize, StoreError> {
         self.run(sql, values, |statement, connection| statement.execute(connection))
     }
 
     fn run<T: Send + 'static>(
         &self,
-        sql: &'static str,
+        sql: &Arc<str>,
         values: Vec<Value>,
         call: fn(&Statement, &mut PgConnection) -> QueryResult<T>,
     ) -> Result<T, StoreError> {
-        let statement = Arc::new(Statement { sql, values });
-        self.pool.run(|remote| {
-            let statement = Arc::clone(&statement);
+        let statement = Arc::new(Statement { sql: Arc::clone(sql), values });
+        self.pool.run(|remote, patience| {
+            let (statement, opener) = (Arc::clone(&statement), Arc::clone(&self.opener));
             let began = Instant::now();
-            let done = remote.call(move |connection| call(&statement, connection))?;
+            let done = remote.call(patience, move |counted| {
+                opener.run(&mut counted.connection, |connection| call(&statement, connection))
+            })?;
             done.map_err(|error| failure(error, began.elapsed()))
         })
+    }
+
+    /// Ends what a user has beyond the limit, after a record of theirs was committed.
+    fn limit(&self, user: Option<&str>, key: &Key) -> Result<(), StoreError> {
+        let Some(user) = user else { return Ok(()) };
+        // Without a limit there is nothing to ask.
+        let Ok(others) = i64::try_from(self.sessions_per_user.saturating_sub(1)) else {
+            return Ok(());
+        };
+        let values = vec![text(user), text(user), bytes(key), Value::Number(others)];
+        self.execute(&self.sql.limit_user, values).map(drop)
     }
 }
 
 impl Store for PostgresStore {
     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
-        let mut rows = self.rows(FIND, vec![bytes(key)])?;
-        Ok(rows.pop().map(|(_, names, texts)| values(names, texts)))
+        let mut rows = self.rows(&self.sql.find, vec![bytes(key)])?;
+        let Some((_, json)) = rows.pop() else { return Ok(None) };
+        Ok(values_of(&json).or_else(|| delete_damaged(self, key)))
     }
 
     fn commit(
         &self,
         key: &Key,
         change: &Change,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Committed, StoreError> {
         change.check_size()?;
-        let (record, expires) = (bytes(key), Value::Time(timestamp(expires)));
+        let (record, lifetime) = (bytes(key), Value::Number(milliseconds(lifetime)));
         let written = match change {
             Change::New(values) => {
                 let (names, values) = pairs(values);
-                self.execute(PUT, vec![names, values, expires, record])?
+                self.execute(&self.sql.put, vec![names, values, lifetime, record])?
             }
             Change::Update(changes) => {
                 let removed = changes.iter().filter(|(_, value)| value.is_none());
                 let removed = texts(removed.map(|(name, _)| name));
                 let set = changes.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
                 let (names, values) = pairs(set);
-                self.execute(UPDATE, vec![removed, names, values, expires, record])?
+                let values = vec![removed, names, values, lifetime, record];
+                self.execute(&self.sql.update, values)?
             }
         };
-        Ok(if written == 0 { Committed::Gone } else { Committed::Done })
+        if written == 0 {
+            return Ok(Committed::Gone);
+        }
+        self.limit(change.get(USERNAME), key)?;
+        Ok(Committed::Done)
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        self.execute(DELETE, vec![bytes(key)]).map(drop)
+        self.execute(&self.sql.delete, vec![bytes(key)]).map(drop)
     }
 
     fn users(&self) -> Option<&dyn UserIndex> {
         Some(self)
+    }
+
+    fn health(&self) -> Health {
+        self.pool.health()
     }
 }
 
@@ -208,14 +283,16 @@ impl UserIndex for PostgresStore {
         limit: usize,
     ) -> Result<Vec<(Key, Values)>, StoreError> {
         let limit = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
-        let rows = self.rows(FIND_BY_USER, vec![text(user), text(user), limit, texts(names)])?;
-        let record = |(key, names, texts): Row| key.parse().map(|key| (key, values(names, texts)));
-        let found: Result<_, ParseKeyError> = rows.into_iter().map(record).collect();
-        found.map_err(|error| StoreError::Rejected(error.into()))
+        let asked = vec![texts(names), text(user), text(user), limit];
+        let rows = self.rows(&self.sql.find_by_user, asked)?;
+        // A damaged record is left to the visitor who comes with it.
+        let record = |(key, json): Row| Some((key.parse().ok()?, values_of(&json)?));
+        Ok(rows.into_iter().filter_map(record).collect())
     }
 
     fn delete_by_user(&self, user: &str) -> Result<(), StoreError> {
-        while self.execute(DELETE_BY_USER, vec![text(user), text(user)])? == DELETED_AT_ONCE {}
+        let delete = || self.execute(&self.sql.delete_by_user, vec![text(user), text(user)]);
+        while delete()? == DELETED_AT_ONCE {}
         Ok(())
     }
 }
@@ -236,7 +313,9 @@ fn failure(error: DieselError, after: Duration) -> Failure {
             Failure::Closed(cause)
         }
         // No primary any more: another connection may lead to the one that is.
-        DieselError::DatabaseError(ReadOnlyTransaction, _) => Failure::Closed(cause),
+        DieselError::DatabaseError(ReadOnlyTransaction, _) => {
+            Failure::Elsewhere(StoreError::Rejected(cause))
+        }
         // Diesel does not tell the code of the error, and its text may be in any language.
         _ if after >= SLOW => Failure::Refused(StoreError::Unavailable(cause)),
         _ => Failure::Refused(StoreError::Rejected(cause)),
@@ -259,14 +338,4 @@ fn texts(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Value {
 fn pairs<'v>(pairs: impl IntoIterator<Item = (&'v String, &'v String)>) -> (Value, Value) {
     let (names, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
     (texts(names), texts(values))
-}
-
-fn values(names: Vec<String>, texts: Vec<String>) -> Values {
-    names.into_iter().map(unescape).zip(texts.into_iter().map(unescape)).collect()
-}
-
-/// A time before the year 2000 is over as well.
-fn timestamp(time: SystemTime) -> PgTimestamp {
-    let since = time.duration_since(UNIX_EPOCH + EPOCH).unwrap_or_default();
-    PgTimestamp(i64::try_from(since.as_micros()).unwrap_or(LATEST).min(LATEST))
 }

@@ -3,42 +3,49 @@
 //! A record is a hash, each value a field of its own: what requests at once change is changed by the
 //! server, name by name. Everything that must not be torn apart is one script, sent in one call.
 
+mod address;
+mod connection;
+mod sentinel;
+
 use std::fmt;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::Duration;
 
-use ::redis::{
-    Client, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, Script,
-    ServerErrorKind, parse_redis_url,
-};
+use ::redis::{Connection, RedisError, Script};
 
+use self::connection::{Link, failure};
 use super::address::AddressError;
-use super::clock::unix_milliseconds;
-use super::pool::{Cause, Failure, PATIENCE, Pool};
-use super::store::{Change, Committed, Key, Store, StoreError, Values};
+use super::clock::milliseconds;
+use super::pool::Pool;
+use super::store::{Change, Committed, Key, Store, StoreError, Values, delete_damaged};
 use super::user_index::UserIndex;
+use super::{Health, Prefix, StoreSettings};
 
 /// What a value's field begins with, before its name.
 const VALUE: char = '=';
 /// A field that every record has: a hash without fields is none. No value has it.
 const RECORD: &str = ".";
-/// Later than any expiry, and what the score of a sorted set still tells from its neighbours.
-const LATEST: u64 = (1 << 53) - 1;
+/// How many of a user's records one script deletes.
+const DELETED_AT_ONCE: usize = 1000;
 
 /// A [`Store`] in Redis, tested with its version 7.0: one hash for each session, under
 /// `waxseal:session:` and its [`Key`], and for each user a sorted set of keys, under `waxseal:user:`
-/// and the user's name.
+/// and the user's name; before both stands what [`StoreSettings::prefix`] says.
 ///
-/// The server expires the records. A session is loaded and committed in one round trip each;
+/// The server expires the records, by its own clock. A session is loaded and committed in one round trip each;
 /// connections are kept from one to the next.
 ///
 /// - The server should be set to `maxmemory-policy noeviction`, or `volatile-ttl`, which ends the
 ///   sessions that are nearest their end when memory runs out. Others end any, and may take a
 ///   user's set before its sessions: what a [`UserIndex`] tells is then incomplete.
-/// - Not for Redis Cluster: the scripts work out the keys that they touch.
+/// - Redis Sentinel is asked for the master where the address says so. A change is then done once all
+///   replicas have it, so that a failover loses none; where the master has no replica at all, and
+///   Sentinel still names it, it is alone.
+/// - Not for Redis Cluster, which is refused when connecting: the scripts work out the keys that they
+///   touch.
 /// - A commit of more than 16 MiB is [`StoreError::TooLarge`].
-/// - A user has 10,000 sessions at most; beyond, the one nearest its end goes.
-/// - All [`Sessions`](super::Sessions) of one database share the index: a user's name means the same
-///   user in all of them. Others take another database.
+/// - All [`Sessions`](super::Sessions) of one database and prefix share the index: a user's name means
+///   the same user in all of them. Others take another prefix.
 ///
 /// ```no_run
 /// use waxseal::seal::Keyring;
@@ -50,7 +57,8 @@ const LATEST: u64 = (1 << 53) - 1;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RedisStore {
-    pool: Pool<Connection>,
+    pool: Pool<Link>,
+    prefix: Prefix,
     commit: Script,
     delete: Script,
     find_by_user: Script,
@@ -69,15 +77,23 @@ pub enum Tls {
 }
 
 macro_rules! script {
-    ($name:literal) => {
-        Script::new(concat!(include_str!("redis/index.lua"), include_str!($name)))
+    ($name:literal, $settings:expr) => {
+        Script::new(&format!(
+            "local PREFIX, MOST = '{}', {}\n{}{}",
+            $settings.prefix,
+            $settings.sessions_per_user.max(1),
+            include_str!("redis/index.lua"),
+            include_str!($name)
+        ))
     };
 }
 
 impl RedisStore {
     /// A store in the server at `address`: `redis://[user:password@]host[:port][/database]`, or
-    /// `rediss://…` for TLS. What an address gives a meaning to is percent-encoded in user and
-    /// password.
+    /// `rediss://…` for TLS; or where Sentinel says that the master called `name` is:
+    /// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/name[/database]`, with the hosts of
+    /// the Sentinels, and the user and password of the servers. What an address gives a meaning to is
+    /// percent-encoded in user and password.
     ///
     /// Does not connect yet: a server that is down now may be up when it is needed.
     ///
@@ -85,70 +101,51 @@ impl RedisStore {
     ///
     /// With what is wrong with `address`.
     pub fn open(address: &str, tls: Tls) -> Result<RedisStore, AddressError> {
-        let client = client(address, tls)?;
-        let open = move || -> Result<Connection, Cause> {
-            let connection = client.get_connection_with_timeout(PATIENCE)?;
-            connection.set_read_timeout(Some(PATIENCE))?;
-            connection.set_write_timeout(Some(PATIENCE))?;
-            Ok(connection)
-        };
+        RedisStore::open_with(address, tls, &StoreSettings::default())
+    }
+
+    /// The same with settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisStore::open`].
+    pub fn open_with(
+        address: &str,
+        tls: Tls,
+        settings: &StoreSettings,
+    ) -> Result<RedisStore, AddressError> {
+        let place = Arc::new(address::parse(address, tls)?);
         Ok(RedisStore {
-            pool: Pool::new(open),
-            commit: script!("redis/commit.lua"),
-            delete: script!("redis/delete.lua"),
-            find_by_user: script!("redis/find_by_user.lua"),
-            delete_by_user: script!("redis/delete_by_user.lua"),
+            pool: Pool::new("redis", settings.connections, move || Link::open(&place)),
+            prefix: settings.prefix.clone(),
+            commit: script!("redis/commit.lua", settings),
+            delete: script!("redis/delete.lua", settings),
+            find_by_user: script!("redis/find_by_user.lua", settings),
+            delete_by_user: script!("redis/delete_by_user.lua", settings),
         })
     }
 
-    fn run<T>(
+    fn read<T>(
         &self,
         call: impl Fn(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, StoreError> {
-        self.pool.run(|connection| call(connection).map_err(failure))
+        self.pool.run(|link, patience| call(link.within(patience)?).map_err(failure))
     }
-}
 
-fn client(address: &str, tls: Tls) -> Result<Client, AddressError> {
-    let url = parse_redis_url(address).ok_or(AddressError::new(
-        "is not redis://[user:password@]host[:port][/database], or the same with rediss://",
-    ))?;
-    if url.fragment().is_some() {
-        return Err(AddressError::new("has a `#`; in a password it is written `%23`"));
+    fn write<T>(
+        &self,
+        call: impl Fn(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, StoreError> {
+        self.pool.run(|link, patience| {
+            let done = call(link.within(patience)?).map_err(failure)?;
+            link.confirm()?;
+            Ok(done)
+        })
     }
-    // The crate's own message is dropped: it may repeat a part of the address.
-    let unclear = |_| AddressError::new("has a host, user, password or database that is none");
-    let mut info = url.into_connection_info().map_err(unclear)?;
-    if let ConnectionAddr::TcpTls { host, port, .. } = info.addr() {
-        // Fails where the program has installed another, which does as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let insecure = tls == Tls::Unverified;
-        let (host, port) = (host.clone(), *port);
-        info = info.set_addr(ConnectionAddr::TcpTls { host, port, insecure, tls_params: None });
-    }
-    // Telling the server the library's name would be one more round trip a connection.
-    let settings = info.redis_settings().clone().set_skip_set_lib_name();
-    Client::open(info.set_redis_settings(settings)).map_err(unclear)
-}
 
-fn failure(error: RedisError) -> Failure {
-    match error.kind() {
-        // A server that has just started, or is a replica now: the name in the address may lead to
-        // another by the next connection, and no other that was kept is of use.
-        ErrorKind::Server(
-            ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::ReadOnly,
-        ) => Failure::Closed(error.into()),
-        ErrorKind::Server(_) | ErrorKind::Extension => {
-            Failure::Refused(StoreError::Rejected(error.into()))
-        }
-        _ if error.is_connection_dropped() => Failure::Closed(error.into()),
-        _ if error.is_timeout() => Failure::Broken("no answer in time".into()),
-        _ => Failure::Broken(error.into()),
+    fn record(&self, key: &Key) -> String {
+        format!("{}waxseal:session:{key}", self.prefix)
     }
-}
-
-fn record(key: &Key) -> String {
-    format!("waxseal:session:{key}")
 }
 
 fn field(name: &str) -> String {
@@ -157,20 +154,28 @@ fn field(name: &str) -> String {
 
 impl Store for RedisStore {
     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
-        let fields: Vec<(String, String)> =
-            self.run(|connection| ::redis::cmd("HGETALL").arg(record(key)).query(connection))?;
-        let is_record = !fields.is_empty();
-        let values = fields
-            .into_iter()
-            .filter_map(|(field, value)| Some((field.strip_prefix(VALUE)?.to_owned(), value)));
-        Ok(is_record.then(|| values.collect()))
+        let found = self.pool.run(|link, patience| {
+            let fields: Result<Vec<_>, _> =
+                ::redis::cmd("HGETALL").arg(self.record(key)).query(link.within(patience)?);
+            match fields {
+                Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
+                Err(error) => Err(failure(error)),
+                Ok(fields) if fields.is_empty() => link.check_master().map(|()| Some(fields)),
+                Ok(fields) => Ok(Some(fields)),
+            }
+        })?;
+        match found.and_then(values) {
+            Some(values) if values.is_empty() => Ok(None),
+            Some(values) => Ok(Some(values.into_iter().flatten().collect())),
+            None => Ok(delete_damaged(self, key)),
+        }
     }
 
     fn commit(
         &self,
         key: &Key,
         change: &Change,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Committed, StoreError> {
         let (kind, changes): (_, Vec<_>) = match change {
             Change::New(values) => {
@@ -181,26 +186,30 @@ impl Store for RedisStore {
             }
         };
         change.check_size()?;
-        let mut call = self.commit.key(record(key));
-        call.arg(key.to_string()).arg(unix_milliseconds(expires).min(LATEST)).arg(kind);
+        let mut call = self.commit.key(self.record(key));
+        call.arg(key.to_string()).arg(milliseconds(lifetime)).arg(kind);
         for (name, value) in changes {
             match value {
                 Some(value) => call.arg("set").arg(field(name)).arg(value),
                 None => call.arg("remove").arg(field(name)).arg(""),
             };
         }
-        let is_there: bool = self.run(|connection| call.invoke(connection))?;
+        let is_there: bool = self.write(|connection| call.invoke(connection))?;
         Ok(if is_there { Committed::Done } else { Committed::Gone })
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        let mut call = self.delete.key(record(key));
+        let mut call = self.delete.key(self.record(key));
         call.arg(key.to_string());
-        self.run(|connection| call.invoke(connection))
+        self.write(|connection| call.invoke(connection))
     }
 
     fn users(&self) -> Option<&dyn UserIndex> {
         Some(self)
+    }
+
+    fn health(&self) -> Health {
+        self.pool.health()
     }
 }
 
@@ -212,25 +221,41 @@ impl UserIndex for RedisStore {
         limit: usize,
     ) -> Result<Vec<(Key, Values)>, StoreError> {
         let mut call = self.find_by_user.arg(user);
-        call.arg(limit).arg(RECORD);
+        call.arg(i64::try_from(limit).unwrap_or(i64::MAX)).arg(RECORD);
         for name in names {
             call.arg(field(name));
         }
-        type Found = Vec<(String, Vec<Option<String>>)>;
-        let found: Found = self.run(|connection| call.invoke(connection))?;
-        let told = |fields: Vec<Option<String>>| {
+        type Found = Vec<(String, Vec<Option<Vec<u8>>>)>;
+        let found: Found = self.read(|connection| call.invoke(connection))?;
+        // A damaged record is left to the visitor who comes with it.
+        let told = |fields: Vec<Option<Vec<u8>>>| {
             let values = names.iter().zip(fields.into_iter().skip(1));
-            values.filter_map(|(name, value)| Some(((*name).to_owned(), value?))).collect()
+            let text = |(name, value): (&&str, Option<Vec<u8>>)| {
+                Some(((*name).to_owned(), String::from_utf8(value?).ok()?))
+            };
+            values.filter_map(text).collect()
         };
-        let found = found.into_iter().map(|(key, fields)| Ok((key.parse()?, told(fields))));
-        let strange = |error: super::ParseKeyError| StoreError::Rejected(error.into());
-        found.collect::<Result<_, _>>().map_err(strange)
+        let record = |(key, fields): (String, _)| Some((key.parse().ok()?, told(fields)));
+        Ok(found.into_iter().filter_map(record).collect())
     }
 
     fn delete_by_user(&self, user: &str) -> Result<(), StoreError> {
-        let call = self.delete_by_user.arg(user);
-        self.run(|connection| call.invoke(connection))
+        let mut call = self.delete_by_user.arg(user);
+        call.arg(DELETED_AT_ONCE);
+        while self.write(|connection| call.invoke::<usize>(connection))? > 0 {}
+        Ok(())
     }
+}
+
+/// The values of a record's fields, none for the one that every record has; nothing where they are
+/// no text.
+fn values(fields: Vec<(Vec<u8>, Vec<u8>)>) -> Option<Vec<Option<(String, String)>>> {
+    let text = |bytes| String::from_utf8(bytes).ok();
+    let value = |(field, value)| {
+        let (field, value) = (text(field)?, text(value)?);
+        Some(field.strip_prefix(VALUE).map(|name| (name.to_owned(), value)))
+    };
+    fields.into_iter().map(value).collect()
 }
 
 impl fmt::Debug for RedisStore {

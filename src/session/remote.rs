@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel, sync_channel};
 use std::thread;
+use std::time::Duration;
 
-use super::pool::{Failure, PATIENCE};
+use super::pool::Failure;
 
-/// A connection of the kind `C`, used by its own thread alone. Who calls waits for [`PATIENCE`] at
-/// most; the thread may be stuck for longer. Once this is dropped it ends, with the connection, as
+/// A connection of the kind `C`, used by its own thread alone. A call waits for no longer than it
+/// says; the thread may be stuck for longer. Once this is dropped it ends, with the connection, as
 /// soon as the call under way returns.
 pub(super) struct Remote<C> {
     tasks: Sender<Task<C>>,
@@ -24,9 +25,10 @@ impl<C: Send + 'static> Remote<C> {
         Ok(Remote { tasks })
     }
 
-    /// What `task` gives.
+    /// Runs `task`, and waits for it for this time.
     pub(super) fn call<T: Send + 'static>(
         &self,
+        patience: Duration,
         task: impl FnOnce(&mut C) -> T + Send + 'static,
     ) -> Result<T, Failure> {
         let (sender, receiver) = sync_channel(1);
@@ -36,7 +38,7 @@ impl<C: Send + 'static> Remote<C> {
         };
         // Where the thread is no more, nothing comes back either.
         let _ = self.tasks.send(Box::new(task));
-        receiver.recv_timeout(PATIENCE).map_err(|error| {
+        receiver.recv_timeout(patience).map_err(|error| {
             Failure::Broken(match error {
                 RecvTimeoutError::Timeout => "no answer in time".into(),
                 RecvTimeoutError::Disconnected => "the connection's thread panicked".into(),
@@ -48,9 +50,11 @@ impl<C: Send + 'static> Remote<C> {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::SyncSender;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(1);
 
     /// Tells when it is dropped.
     struct Connection {
@@ -69,7 +73,7 @@ mod tests {
         let (ended, is_ended) = sync_channel(1);
         let remote = Remote::new(Connection { calls: 0, ended }).unwrap();
         let call = || {
-            remote.call(|connection| {
+            remote.call(PATIENCE, |connection| {
                 connection.calls += 1;
                 (connection.calls, thread::current().id())
             })
@@ -88,7 +92,7 @@ mod tests {
         let (release, released) = channel::<()>();
         let remote = Remote::new(Connection { calls: 0, ended }).unwrap();
         let began = Instant::now();
-        let stuck = remote.call(move |_| released.recv());
+        let stuck = remote.call(PATIENCE, move |_| released.recv());
         assert!(matches!(stuck, Err(Failure::Broken(_))));
         assert!(began.elapsed() < PATIENCE + Duration::from_secs(2));
         drop(remote);
@@ -102,7 +106,7 @@ mod tests {
         let (ended, _is_ended) = sync_channel(1);
         let remote = Remote::new(Connection { calls: 0, ended }).unwrap();
         for _ in 0..2 {
-            let panicked = remote.call(|_| panic!("as a test"));
+            let panicked = remote.call(PATIENCE, |_| panic!("as a test"));
             assert!(matches!(panicked, Err::<(), _>(Failure::Broken(_))));
         }
     }

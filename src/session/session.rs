@@ -5,15 +5,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::Scheme;
 use super::clock::from_unix_seconds;
 use super::payload::{flash_name, flash_order};
 use super::store::{Change, Values};
 use super::user_index::USERNAME;
+use super::{Outcome, Scheme};
 use crate::seal::{Fingerprint, Id, Match};
 
 /// The name of the value that says with which credential.
-const AUTH: &str = "_auth";
+pub(super) const AUTH: &str = "_auth";
 
 /// A map of strings, in key order, that knows whether it changed.
 ///
@@ -46,63 +46,6 @@ pub(super) struct Loaded {
     pub(super) key: usize,
     /// Its values; `None` as long as they are the session's own.
     pub(super) values: Option<Values>,
-}
-
-/// How the loading of a session went.
-///
-/// ```
-/// use waxseal::{seal::Keyring, session::{Outcome, Scheme, Sessions}};
-///
-/// let sessions = Sessions::sealed(Keyring::new(b"authentication key", b"0123456789abcdef")?);
-/// let session = sessions.load("waxseal=made up", Scheme::Http)?; // no error: nobody's fault
-/// assert_eq!(session.outcome(), Outcome::Malformed);
-/// assert_eq!(session.outcome().as_str(), "malformed");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// There was no cookie of the name.
-    New,
-    /// Opened with the current keys.
-    Valid,
-    /// Opened with a previous pair of keys; it will be sealed anew.
-    PreviousKey,
-    /// Not a sealed cookie at all, or a genuine one that cannot be used here: its values are in a
-    /// store and there is none, or the other way round; or it comes from the future.
-    Malformed,
-    /// No key authenticates it.
-    Forged,
-    /// Its idle time or its lifetime has run out.
-    Expired,
-    /// It was signed out, or began before `not_before`, or its record is gone from the store.
-    Revoked,
-}
-
-impl Outcome {
-    /// All of them, each at the place of its number.
-    pub(super) const ALL: [Outcome; 7] = [
-        Outcome::New,
-        Outcome::Valid,
-        Outcome::PreviousKey,
-        Outcome::Malformed,
-        Outcome::Forged,
-        Outcome::Expired,
-        Outcome::Revoked,
-    ];
-
-    /// The outcome as one lower-case word, for logs and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Outcome::New => "new",
-            Outcome::Valid => "valid",
-            Outcome::PreviousKey => "previous_key",
-            Outcome::Malformed => "malformed",
-            Outcome::Forged => "forged",
-            Outcome::Expired => "expired",
-            Outcome::Revoked => "revoked",
-        }
-    }
 }
 
 impl Session {
@@ -346,6 +289,11 @@ impl Session {
             Some(loaded) => loaded.values.as_ref().is_some_and(|before| *before != self.values),
             None => !self.values.is_empty(),
         }
+    }
+
+    /// Whether a store has no record of it under its id yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.loaded.is_none() || self.is_renewed()
     }
 
     /// Whether its id is another than the one that was loaded.

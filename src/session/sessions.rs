@@ -1,27 +1,35 @@
 //! Loading sessions from a `Cookie` header, saving them into a `Set-Cookie`.
 
+mod loading;
+mod stored;
 mod users;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cookie::Cookie;
 use log::debug;
 
-use super::clock::{from_unix_seconds, unix_seconds};
+use self::stored::Stored;
+use super::clock::unix_seconds;
 use super::cookie::CookieMaker;
 use super::revoked::{RevokedIds, RevokedUsers};
-use super::session::{Loaded, Outcome, Session};
-use super::store::{Committed, Key, Store, StoreError, Values};
-use super::user_index::{self, USERNAME};
-use super::{Clock, Counts, SaveError, Scheme, Settings, SettingsError, SystemClock, payload};
+use super::session::{Loaded, Session};
+use super::store::{Committed, Store, StoreError};
+use super::user_index::USERNAME;
+use super::{
+    Clock, Counts, Health, SaveError, Scheme, Settings, SettingsError, SystemClock, payload,
+};
 use crate::seal::{
-    CLOCK_SKEW, Fingerprint, Header, Keyring, MAX_COOKIE, Opened, Refusal, STORED_PAYLOAD, Version,
+    CLOCK_SKEW, Fingerprint, Header, Id, Keyring, MAX_COOKIE, STORED_PAYLOAD, Version,
 };
 
-/// Cookies of one name that are looked at: a stray one planted beside the visitor's own must not
-/// sign anyone out, and a thousand of them must not cost anything.
-const MAX_CANDIDATES: usize = 4;
+/// How many ids are tried for one whose server is up: of two servers, one is down for all of them once
+/// in a million times.
+const MAX_IDS: usize = 20;
+/// A new session is tried again, under another id, as long as its visitor has not waited for longer.
+const PROMPT: Duration = Duration::from_millis(500);
 
 /// All sessions under one cookie name.
 ///
@@ -42,7 +50,7 @@ pub struct Sessions {
 /// Where the values are.
 enum Place {
     Cookie(RevokedIds),
-    Store(Box<dyn Store>),
+    Store(Stored),
 }
 
 impl Sessions {
@@ -60,7 +68,9 @@ impl Sessions {
     /// asked only for ids whose seal opened.
     #[must_use]
     pub fn stored(keyring: impl Into<Arc<Keyring>>, store: impl Store + 'static) -> Sessions {
-        Sessions::new(keyring.into(), Place::Store(Box::new(store)))
+        let keyring = keyring.into();
+        let stored = Stored::new(Arc::clone(&keyring), store);
+        Sessions::new(keyring, Place::Store(stored))
     }
 
     fn new(keyring: Arc<Keyring>, place: Place) -> Sessions {
@@ -103,6 +113,15 @@ impl Sessions {
         Ok(session)
     }
 
+    /// How the store is, as far as its last calls tell; up where there is none.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match &self.place {
+            Place::Cookie(_) => Health::Up,
+            Place::Store(stored) => stored.health(),
+        }
+    }
+
     /// How the loads so far went.
     #[must_use]
     pub fn counts(&self) -> &Counts {
@@ -128,6 +147,9 @@ impl Sessions {
     /// A session that was signed out since it was loaded is not saved: the slow request's change is
     /// dropped, the sign-out stands.
     ///
+    /// A session in which nothing has changed is served as it was loaded where the store fails to extend
+    /// it: without a cookie, and the next visit tries again.
+    ///
     /// # Errors
     ///
     /// [`SaveError`]. Where the session is too large, nothing was changed; where the store failed, it
@@ -142,15 +164,20 @@ impl Sessions {
         if session.values.is_empty() {
             return self.end(session, now);
         }
-        if session.loaded.is_none() || session.is_renewed() {
+        if session.is_new() {
             session.created = self.first_second(session);
         }
         // A session may have begun in a process whose clock is ahead; it is not sealed before that.
         let sealed = now.max(session.created);
-        let cookie = self.seal(session, sealed)?;
-        if self.commit(session, now)? == Committed::Gone {
-            return Ok(None);
-        }
+        let cookie = match self.seal_and_commit(session, sealed, now) {
+            Ok(Some(cookie)) => cookie,
+            Ok(None) => return Ok(None),
+            Err(SaveError::Store(error)) if !session.is_new() && !session.is_changed() => {
+                debug!(error:%; "a session was not extended");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         self.revoke_renewed(session, now)?;
         session.loaded =
             Some(Loaded { id: session.id, created: session.created, sealed, key: 0, values: None });
@@ -158,53 +185,47 @@ impl Sessions {
         Ok(Some(cookie))
     }
 
-    fn first_that_opens(&self, cookie_header: &str, scheme: Scheme) -> Result<Session, StoreError> {
-        let now = unix_seconds(self.clock.now());
-        let name = self.cookies.name(scheme);
-        let mut refused: Option<Refused> = None;
-        for value in values_of(cookie_header, name).take(MAX_CANDIDATES) {
-            match self.open(name, value, now) {
-                Ok(opened) => match self.find(&opened)? {
-                    Some((loaded, values)) => {
-                        return Ok(Session::opened(loaded, values, scheme, now));
-                    }
-                    None => refused = refused.or(Some(Refused::Revoked)),
-                },
-                Err(refusal) => refused = refused.or(Some(Refused::Sealed(refusal))),
+    /// A cookie for a session that is committed; none where it has ended meanwhile.
+    fn seal_and_commit(
+        &self,
+        session: &mut Session,
+        sealed: u64,
+        now: u64,
+    ) -> Result<Option<Cookie<'static>>, SaveError> {
+        let began = Instant::now();
+        self.choose_id(session);
+        loop {
+            let cookie = self.seal(session, sealed)?;
+            match self.commit(session, now) {
+                Ok(Committed::Done) => return Ok(Some(cookie)),
+                Ok(Committed::Gone) => return Ok(None),
+                // Its server has just been found down, and there are others.
+                Err(StoreError::Unavailable(_))
+                    if !self.suits(session)
+                        && began.elapsed() < PROMPT
+                        && self.choose_id(session) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        let outcome = refused.map_or(Outcome::New, |refused| {
-            debug!(cookie = name, reason:% = refused; "cookie refused");
-            refused.outcome()
-        });
-        Ok(Session::new(outcome, scheme, now))
     }
 
-    fn open(&self, name: &str, value: &str, now: u64) -> Result<Opened, Refusal> {
-        let version = match self.place {
-            Place::Cookie(_) => Version::Values,
-            Place::Store(_) => Version::Stored,
-        };
-        self.keyring.open(name, value, version, self.settings.lifetimes, now)
-    }
-
-    /// The session behind a cookie that opened; none where it was revoked.
-    fn find(&self, opened: &Opened) -> Result<Option<(Loaded, Values)>, StoreError> {
-        let Header { id, created, sealed, .. } = opened.header;
-        if self.is_too_early(created) {
-            return Ok(None);
+    /// Gives a new session an id whose record its store is likely to take; whether there was one.
+    fn choose_id(&self, session: &mut Session) -> bool {
+        for _ in 0..MAX_IDS {
+            if self.suits(session) {
+                return true;
+            }
+            session.id = Id::random();
         }
-        let values = match &self.place {
-            Place::Cookie(revoked) if revoked.contains(id) => None,
-            Place::Cookie(_) => Some(payload::decode(opened.payload())),
-            Place::Store(store) => store.find(&Key::of(id))?.map(user_index::without_notes),
-        };
-        let is_revoked = |values: &Values| {
-            values.get(USERNAME).is_some_and(|user| self.is_user_revoked(user, created))
-        };
-        let values = values.filter(|values| !is_revoked(values));
-        let loaded = Loaded { id, created, sealed, key: opened.key, values: None };
-        Ok(values.map(|values| (loaded, values)))
+        false
+    }
+
+    /// Whether the session may have its id: it has it already, or its store is likely to take it.
+    fn suits(&self, session: &Session) -> bool {
+        match &self.place {
+            Place::Store(stored) if session.is_new() => stored.takes(session.id),
+            _ => true,
+        }
     }
 
     /// Whether sessions that began at `created` are over, by the settings.
@@ -225,7 +246,7 @@ impl Sessions {
     /// Saves a session without values: it has no record and no cookie.
     fn end(&self, session: &mut Session, now: u64) -> Result<Option<Cookie<'static>>, SaveError> {
         match (&self.place, &session.loaded) {
-            (Place::Store(store), Some(loaded)) => store.delete(&Key::of(loaded.id))?,
+            (Place::Store(stored), Some(loaded)) => stored.delete(loaded.id)?,
             _ => self.revoke_renewed(session, now)?,
         }
         if session.loaded.take().is_some() {
@@ -273,13 +294,9 @@ impl Sessions {
         match &self.place {
             Place::Cookie(revoked) if revoked.contains(session.id) => Ok(Committed::Gone),
             Place::Cookie(_) => Ok(Committed::Done),
-            Place::Store(store) => {
-                let expires = from_unix_seconds(self.expires(session, now));
-                let mut change = session.change();
-                if session.user().is_some() && store.users().is_some() {
-                    user_index::note(&mut change, session.created, now);
-                }
-                store.commit(&Key::of(session.id), &change, expires)
+            Place::Store(stored) => {
+                let lifetime = self.expires(session, now).saturating_sub(now);
+                stored.commit(session, now, Duration::from_secs(lifetime))
             }
         }
     }
@@ -294,47 +311,7 @@ impl Sessions {
                 revoked.insert(old.id, self.end_of(old.created), now);
                 Ok(())
             }
-            Place::Store(store) => store.delete(&Key::of(old.id)),
-        }
-    }
-}
-
-/// The values of all cookies called `name`; what is no cookie is passed over.
-///
-/// Around name and value, spaces and tabs are trimmed as browsers do it, and no other space:
-/// [`Cookie::parse`] trims all of Unicode's, so that `\u{2000}__Host-…`, which has no prefix to a
-/// browser and may be set by any subdomain, would count as the prefixed name.
-fn values_of<'h>(cookie_header: &'h str, name: &str) -> impl Iterator<Item = &'h str> {
-    let trim = |text: &'h str| text.trim_matches([' ', '\t']);
-    cookie_header
-        .split(';')
-        .filter_map(|pair| pair.split_once('='))
-        .filter(move |&(found, _)| trim(found) == name)
-        .map(move |(_, value)| trim(value))
-}
-
-/// Why a cookie is not the session.
-enum Refused {
-    Sealed(Refusal),
-    Revoked,
-}
-
-impl Refused {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Refused::Revoked => Outcome::Revoked,
-            Refused::Sealed(Refusal::Forged | Refusal::Undecryptable) => Outcome::Forged,
-            Refused::Sealed(Refusal::Idle | Refusal::TooOld) => Outcome::Expired,
-            Refused::Sealed(_) => Outcome::Malformed,
-        }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refused::Sealed(refusal) => refusal.fmt(f),
-            Refused::Revoked => f.write_str("its session was ended before"),
+            Place::Store(stored) => stored.delete(old.id),
         }
     }
 }

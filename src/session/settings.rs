@@ -104,9 +104,11 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// A host name: labels of letters, digits and inner hyphens (RFC 1123, section 2.1), no leading dot.
+/// A host name: labels of letters, digits and inner hyphens (RFC 1123, section 2.1), no leading dot. Two
+/// labels at least: browsers refuse a cookie for `com`.
 fn is_domain(domain: &str) -> bool {
     domain.len() <= 253
+        && domain.contains('.')
         && domain.split('.').all(|label| {
             (1..=63).contains(&label.len())
                 && !label.starts_with('-')
@@ -123,7 +125,7 @@ pub enum SettingsError {
     Name,
     /// The name begins with `__`, as only the prefixes that browsers know do.
     Prefix,
-    /// The domain is no host name.
+    /// The domain is no host name, or has one label alone.
     Domain,
     /// A lifetime is shorter than a second.
     Lifetime,
@@ -142,7 +144,9 @@ impl fmt::Display for SettingsError {
             SettingsError::Prefix => {
                 "names that begin with __ are the browsers' own; the prefixes are added where they are right"
             }
-            SettingsError::Domain => "a cookie's domain is a host name, without a leading dot",
+            SettingsError::Domain => {
+                "a cookie's domain is a host name of two labels or more, without a leading dot"
+            }
             SettingsError::Lifetime => "a session lives for a second at least",
             SettingsError::SameSiteNoneNeedsSecure => {
                 "browsers drop a SameSite=None cookie unless it is always Secure"

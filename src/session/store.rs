@@ -5,11 +5,11 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::UserIndex;
+use super::{Health, UserIndex};
 use crate::seal::Id;
 
 /// A session's values, in key order. Names that begin with `_` are Waxseal's own; each waiting
@@ -24,7 +24,7 @@ pub type Values = BTreeMap<String, String>;
 /// not there.
 ///
 /// ```
-/// use std::time::SystemTime;
+/// use std::time::Duration;
 /// use waxseal::session::{Change, Committed, Key, Store, StoreError, Values};
 ///
 /// /// Another store, whose failures are printed.
@@ -39,9 +39,9 @@ pub type Values = BTreeMap<String, String>;
 ///         &self,
 ///         key: &Key,
 ///         change: &Change,
-///         expires: SystemTime,
+///         lifetime: Duration,
 ///     ) -> Result<Committed, StoreError> {
-///         self.0.commit(key, change, expires).inspect_err(|error| eprintln!("commit: {error}"))
+///         self.0.commit(key, change, lifetime).inspect_err(|error| eprintln!("commit: {error}"))
 ///     }
 ///
 ///     fn delete(&self, key: &Key) -> Result<(), StoreError> {
@@ -51,7 +51,8 @@ pub type Values = BTreeMap<String, String>;
 /// ```
 pub trait Store: Send + Sync {
     /// The values under `key`. `Ok(None)` where there is no record, where it was deleted, and where
-    /// it has expired.
+    /// it has expired. A record that is damaged, so that it has no values, is none either: it is
+    /// logged, and deleted.
     ///
     /// # Errors
     ///
@@ -59,7 +60,9 @@ pub trait Store: Send + Sync {
     /// where the store answers that it cannot.
     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError>;
 
-    /// Applies `change`, and lets the record live until `expires`.
+    /// Applies `change`, and lets the record live for `lifetime` from now, by the store's own clock:
+    /// that of this machine may be another. Any length is taken, also one that the store cannot
+    /// count, which is as good as its longest.
     ///
     /// An update sends what changed, never the whole map: two requests that change different names
     /// at once both keep their change. [`Committed::Gone`], and nothing is written, where an update
@@ -73,7 +76,7 @@ pub trait Store: Send + Sync {
         &self,
         key: &Key,
         change: &Change,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Committed, StoreError>;
 
     /// Deletes the record under `key`. That there is none is no error.
@@ -87,6 +90,17 @@ pub trait Store: Send + Sync {
     fn users(&self) -> Option<&dyn UserIndex> {
         None
     }
+
+    /// Whether a new record under `key` is likely to be taken. A store of several servers says no
+    /// where the one for this key is down, and the new session gets another id.
+    fn takes(&self, _key: &Key) -> bool {
+        true
+    }
+
+    /// How the store is, as far as it was noticed.
+    fn health(&self) -> Health {
+        Health::Up
+    }
 }
 
 /// A shared store is a store: several [`Sessions`](super::Sessions) may keep theirs in one.
@@ -99,9 +113,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         &self,
         key: &Key,
         change: &Change,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Committed, StoreError> {
-        (**self).commit(key, change, expires)
+        (**self).commit(key, change, lifetime)
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {
@@ -110,6 +124,14 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn users(&self) -> Option<&dyn UserIndex> {
         (**self).users()
+    }
+
+    fn takes(&self, key: &Key) -> bool {
+        (**self).takes(key)
+    }
+
+    fn health(&self) -> Health {
+        (**self).health()
     }
 }
 
@@ -132,6 +154,12 @@ impl Key {
     #[must_use]
     pub fn of(id: Id) -> Key {
         Key(Sha256::digest(id.0).into())
+    }
+
+    /// The key of these bytes.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn from_bytes(bytes: [u8; 32]) -> Key {
+        Key(bytes)
     }
 
     /// Its 32 bytes.
@@ -188,17 +216,17 @@ impl fmt::Display for Key {
 /// What a commit sends.
 ///
 /// ```
-/// use std::time::{Duration, SystemTime};
+/// use std::time::Duration;
 /// use waxseal::seal::Id;
 /// use waxseal::session::{Change, Committed, Key, MemoryStore, Store, Values};
 ///
 /// let (store, key) = (MemoryStore::default(), Key::of(Id::random()));
-/// let expires = SystemTime::now() + Duration::from_secs(60);
+/// let minute = Duration::from_secs(60);
 /// let update = Change::Update([("theme".to_owned(), Some("dark".to_owned()))].into());
 ///
-/// assert_eq!(store.commit(&key, &update, expires)?, Committed::Gone); // there is no record
-/// assert_eq!(store.commit(&key, &Change::New(Values::new()), expires)?, Committed::Done);
-/// assert_eq!(store.commit(&key, &update, expires)?, Committed::Done);
+/// assert_eq!(store.commit(&key, &update, minute)?, Committed::Gone); // there is no record
+/// assert_eq!(store.commit(&key, &Change::New(Values::new()), minute)?, Committed::Done);
+/// assert_eq!(store.commit(&key, &update, minute)?, Committed::Done);
 /// assert_eq!(store.find(&key)?.unwrap()["theme"], "dark");
 /// # Ok::<(), waxseal::session::StoreError>(())
 /// ```
@@ -210,17 +238,30 @@ pub enum Change {
     New(Values),
     /// What changed since [`Store::find`]: `Some` is a new value, `None` a name that is no more.
     /// Empty where only the expiry moves.
-    Update(BTreeMap<String, Option<String>>),
+    Update(Changes),
+}
+
+/// The changes of an update: `Some` is a new value, `None` a name that is no more.
+pub(super) type Changes = BTreeMap<String, Option<String>>;
+
+/// Makes the changes of an update.
+pub(super) fn apply(changes: &Changes, values: &mut Values) {
+    for (name, value) in changes {
+        match value {
+            Some(value) => values.insert(name.clone(), value.clone()),
+            None => values.remove(name),
+        };
+    }
 }
 
 /// The most bytes that a commit may have where a server has no limit of its own: far more than a
 /// session should, and little enough to be sent in time.
-#[cfg(any(feature = "redis", feature = "postgres"))]
+#[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
 const LARGEST: usize = 16 << 20;
 
 impl Change {
     /// Refuses more than any session should have.
-    #[cfg(any(feature = "redis", feature = "postgres"))]
+    #[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
     pub(super) fn check_size(&self) -> Result<(), StoreError> {
         let size: usize = match self {
             Change::New(values) => values.iter().map(|(n, value)| n.len() + value.len()).sum(),
@@ -232,6 +273,14 @@ impl Change {
         match size > LARGEST {
             true => Err(StoreError::TooLarge { size, limit: LARGEST }),
             false => Ok(()),
+        }
+    }
+
+    /// The value that it sets under `name`.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        match self {
+            Change::New(values) => values.get(name).map(String::as_str),
+            Change::Update(changes) => changes.get(name)?.as_deref(),
         }
     }
 
@@ -263,6 +312,15 @@ impl fmt::Debug for Change {
             Change::Update(changes) => f.debug_tuple("Update").field(&changes.keys()).finish(),
         }
     }
+}
+
+/// Deletes a record that is damaged, and is none therefore.
+#[cfg(any(feature = "redis", feature = "memcached", feature = "postgres", feature = "sqlite"))]
+pub(super) fn delete_damaged(store: &dyn Store, key: &Key) -> Option<Values> {
+    log::warn!(key:%; "the record of a session is damaged: it is deleted, and its visitor signed out");
+    // A failure is no matter: the next visit tries again.
+    let _ = store.delete(key);
+    None
 }
 
 /// How a commit ended. [`Change`] has an example.

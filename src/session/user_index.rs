@@ -8,15 +8,20 @@ use super::store::{Change, Key, StoreError, Values};
 /// The name of the value that says who is signed in, by which a [`UserIndex`] finds a record.
 pub const USERNAME: &str = "username";
 
-/// When a session began and when it was last seen, in unix seconds. They are kept in a record beside
-/// its values, where the store has an index; no session has values of these names.
+/// The name under which a record tells when its session was last seen, in unix seconds, where the store
+/// has an index: by it a [`UserIndex`] finds the one that was longest unused. No session has a value
+/// of this name.
+pub const LAST_SEEN: &str = "_seen";
+/// The same for when it began.
 const BEGUN: &str = "_begun";
-const SEEN: &str = "_seen";
 
 /// A store's index of sessions by user: by the value [`USERNAME`] of their records.
 ///
-/// Both calls take time in proportion to what that user has, however many others there are.
-/// [`MemoryStore`](super::MemoryStore) is the worked example.
+/// Both calls take time in proportion to what that user has, however many others there are. A store
+/// with an index lets nobody fill it: a user has so many records at most
+/// ([`StoreSettings::sessions_per_user`](super::StoreSettings)), and where a commit makes it more,
+/// those go whose [`LAST_SEEN`] is the smallest. [`MemoryStore`](super::MemoryStore) is the worked
+/// example.
 pub trait UserIndex: Send + Sync {
     /// The living records of `user`, `limit` at most, those that expire last first: of each its key
     /// and, of its values, those called one of `names`.
@@ -53,12 +58,12 @@ pub struct UserSession {
 
 impl UserSession {
     /// The names of the values that tell.
-    pub(super) const NAMES: [&str; 2] = [BEGUN, SEEN];
+    pub(super) const NAMES: [&str; 2] = [BEGUN, LAST_SEEN];
 
     /// The session of a record; none where the record does not tell.
     pub(super) fn of((key, values): (Key, Values)) -> Option<UserSession> {
         let time = |name| values.get(name)?.parse().ok().map(from_unix_seconds);
-        Some(UserSession { key, begun: time(BEGUN)?, last_seen: time(SEEN)? })
+        Some(UserSession { key, begun: time(BEGUN)?, last_seen: time(LAST_SEEN)? })
     }
 }
 
@@ -67,7 +72,7 @@ pub(super) fn note(change: &mut Change, begun: u64, now: u64) {
     if matches!(change, Change::New(_)) {
         change.set(BEGUN, begun.to_string());
     }
-    change.set(SEEN, now.to_string());
+    change.set(LAST_SEEN, now.to_string());
 }
 
 /// The values without what was noted.

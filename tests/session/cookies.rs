@@ -1,6 +1,6 @@
 //! Size and attributes of the cookie, and the names under which it is read.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use waxseal::seal::{Lifetimes, MAX_COOKIE};
 use waxseal::session::{
@@ -70,7 +70,7 @@ fn a_session_larger_than_the_store_allows_is_too_large_as_well() {
         fn find(&self, _: &Key) -> Result<Option<Values>, StoreError> {
             Ok(None)
         }
-        fn commit(&self, _: &Key, _: &Change, _: SystemTime) -> Result<Committed, StoreError> {
+        fn commit(&self, _: &Key, _: &Change, _: Duration) -> Result<Committed, StoreError> {
             Err(StoreError::TooLarge { size: 2, limit: 1 })
         }
         fn delete(&self, _: &Key) -> Result<(), StoreError> {
@@ -239,7 +239,9 @@ fn other_contradictions_are_errors_at_start_too() {
         let settings = Settings { name: name.to_owned(), ..Settings::default() };
         assert_eq!(check(settings), Some(error), "{name}");
     }
-    for domain in ["", ".example.com", "example.com.", "a b", "a;b", "-a.com", "é.com", "a\r\nb"] {
+    for domain in
+        ["", ".example.com", "example.com.", "a b", "a;b", "-a.com", "é.com", "a\r\nb", "com"]
+    {
         let settings = Settings { domain: Some(domain.to_owned()), ..Settings::default() };
         assert_eq!(check(settings), Some(SettingsError::Domain), "{domain}");
     }

@@ -7,7 +7,7 @@ use waxseal::seal::Lifetimes;
 use waxseal::session::{ManualClock, Outcome, Settings};
 
 use super::support::{
-    ABSOLUTE, Call, DAY, IDLE, NOW, Place, SKEW, Site, at, by_hand, keyring, max_age,
+    ABSOLUTE, Call, DAY, IDLE, NOW, Place, SKEW, Site, at, by_hand, keyring, life, max_age,
 };
 
 #[test]
@@ -61,8 +61,8 @@ fn a_record_expires_with_its_cookie() {
         session.insert("a", day).unwrap();
         let age = max_age(&site.save(&mut session).unwrap());
         let calls = site.store.calls();
-        let [Call::Commit(_, _, expires)] = calls[..] else { panic!("{calls:?}") };
-        assert_eq!(expires, at(site.now() + age));
+        let [Call::Commit(_, _, lifetime)] = calls[..] else { panic!("{calls:?}") };
+        assert_eq!(lifetime, life(age));
         site.wait(DAY);
     }
 }

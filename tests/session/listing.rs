@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use waxseal::seal::Id;
 use waxseal::session::{
@@ -150,8 +150,8 @@ impl Store for Failing {
         self.store.find(key)
     }
 
-    fn commit(&self, key: &Key, change: &Change, at: SystemTime) -> Result<Committed, StoreError> {
-        self.store.commit(key, change, at)
+    fn commit(&self, key: &Key, change: &Change, life: Duration) -> Result<Committed, StoreError> {
+        self.store.commit(key, change, life)
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use waxseal::seal::{Header, Version};
 use waxseal::session::{Change, Key, Outcome, Settings, Values};
 
 use super::support::{
-    Call, IDLE, NAME, NOW, Place, Site, at, is_removal, keyring, names_and_values, new_keyring,
+    Call, IDLE, NAME, Place, Site, is_removal, keyring, life, names_and_values, new_keyring,
 };
 
 #[test]
@@ -73,7 +73,7 @@ fn a_commit_sends_what_changed_and_never_the_whole_map() {
     let some = |value: &str| Some(value.to_owned());
     let changes = [("a", some("one")), ("b", None), ("d", some("4"))];
     let changes = changes.map(|(name, value)| (name.to_owned(), value)).into();
-    let commit = Call::Commit(Key::of(session.id()), Change::Update(changes), at(NOW + IDLE));
+    let commit = Call::Commit(Key::of(session.id()), Change::Update(changes), life(IDLE));
     assert_eq!(site.store.calls(), [commit]);
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use waxseal::session::{Change, Key, Outcome, Session, Settings};
 
 use super::support::{
-    ABSOLUTE, Call, DAY, IDLE, NAME, NOW, Place, Site, at, header, is_removal, keyring,
+    ABSOLUTE, Call, DAY, IDLE, NAME, NOW, Place, Site, at, header, is_removal, keyring, life,
     names_and_values, new_keyring, rotated_keyring,
 };
 
@@ -184,7 +184,7 @@ fn reading_moves_the_records_expiry_with_the_cookies() {
     site.store.calls();
     site.save(&mut session);
     let untouched = Change::Update(BTreeMap::new());
-    let commit = Call::Commit(Key::of(session.id()), untouched, at(NOW + IDLE / 4 + IDLE));
+    let commit = Call::Commit(Key::of(session.id()), untouched, life(IDLE));
     assert_eq!(site.store.calls(), [commit]);
 }
 

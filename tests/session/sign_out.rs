@@ -3,8 +3,8 @@
 use waxseal::session::{Change, Key, Outcome, Scheme, Settings, Values};
 
 use super::support::{
-    ABSOLUTE, Call, DAY, IDLE, NOW, Place, SKEW, Site, at, header, is_removal, keyring, max_age,
-    names_and_values, new_keyring,
+    ABSOLUTE, Call, DAY, IDLE, NOW, Place, SKEW, Site, at, header, is_removal, keyring, life,
+    max_age, names_and_values, new_keyring,
 };
 
 #[test]
@@ -82,7 +82,7 @@ fn renewing_moves_the_record_to_the_new_key() {
     site.store.calls();
     site.saved(&mut session);
     let values = Values::from([("username".to_owned(), "foo".to_owned())]);
-    let new = Call::Commit(Key::of(session.id()), Change::New(values), at(NOW + IDLE));
+    let new = Call::Commit(Key::of(session.id()), Change::New(values), life(IDLE));
     assert_eq!(site.store.calls(), [new, Call::Delete(old)]);
 }
 

@@ -35,11 +35,16 @@ pub fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
+/// A lifetime in seconds.
+pub fn life(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
 /// What was asked of a [`Probe`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     Find(Key),
-    Commit(Key, Change, SystemTime),
+    Commit(Key, Change, Duration),
     Delete(Key),
 }
 
@@ -91,10 +96,10 @@ impl Store for Probe {
         &self,
         key: &Key,
         change: &Change,
-        expires: SystemTime,
+        lifetime: Duration,
     ) -> Result<Committed, StoreError> {
-        self.hear(Call::Commit(*key, change.clone(), expires))?;
-        self.store.commit(key, change, expires)
+        self.hear(Call::Commit(*key, change.clone(), lifetime))?;
+        self.store.commit(key, change, lifetime)
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {

@@ -1,9 +1,12 @@
 //! Who is signed in, with which credential, and ending all of a user's sessions.
 
 use waxseal::seal::{Fingerprint, Keyring};
-use waxseal::session::{Outcome, Session};
+use waxseal::session::{Change, Committed, Key, Outcome, Session, Store};
 
-use super::support::{ABSOLUTE, DAY, SKEW, Site, keyring, new_keyring, rotated_keyring};
+use super::support::{
+    ABSOLUTE, DAY, IDLE, NOW, Place, SKEW, Site, by_hand, keyring, life, new_keyring,
+    rotated_keyring,
+};
 
 fn fingerprint(keyring: &Keyring, user: &str) -> Fingerprint {
     keyring.fingerprint(user, b"hash of the password")
@@ -99,6 +102,66 @@ fn a_credential_is_confirmed_all_through_a_rotation_of_keys() {
             "which knows the old pair alone"
         );
     }
+}
+
+/// A store shows the mark to everybody who can read it; a sealed cookie does not.
+#[test]
+fn in_a_store_the_mark_is_bound_to_the_sessions_id_and_bound_anew_when_that_changes() {
+    let site = Site::stored();
+    let cookies = signed_in(&site, "foo");
+    let kept =
+        |session: &Session| site.store.record(&Key::of(session.id())).unwrap()["_auth"].clone();
+    let mut session = site.load(&cookies);
+    let (mark, bound) = (auth(&session), kept(&session));
+    assert_eq!(mark, fingerprint(&keyring(), "foo").mark());
+    assert_ne!(bound, mark);
+    // A change of something else leaves it.
+    session.insert("a", 1).unwrap();
+    site.saved(&mut session);
+    assert_eq!(kept(&session), bound);
+    session.renew();
+    let renewed = site.saved(&mut session);
+    assert_ne!(kept(&session), bound);
+    let mut session = site.load(&renewed);
+    assert!(session.confirm(&fingerprint(&keyring(), "foo")) && !session.is_changed());
+    assert_eq!(auth(&session), mark);
+}
+
+#[test]
+fn an_unbound_mark_counts_in_a_sealed_cookie_alone() {
+    let payload = format!("_auth={}&username=foo&cart=1", fingerprint(&keyring(), "foo").mark());
+    let mut sealed = Site::sealed().load(&by_hand(NOW, NOW, &payload));
+    assert!(sealed.confirm(&fingerprint(&keyring(), "foo")));
+
+    // One in a store from before, or one that somebody put there, signs in again, once.
+    let site = Site::stored();
+    let cookies = signed_in(&site, "foo");
+    let key = Key::of(site.load(&cookies).id());
+    for mark in [fingerprint(&keyring(), "foo").mark(), "nonsense".to_owned(), String::new()] {
+        let change = Change::Update([("_auth".to_owned(), Some(mark))].into());
+        assert_eq!(site.store.commit(&key, &change, life(IDLE)).unwrap(), Committed::Done);
+        let mut session = site.load(&cookies);
+        assert_eq!(session.user(), None);
+        assert!(!session.confirm(&fingerprint(&keyring(), "foo")));
+        assert!(!session.is_changed());
+    }
+    let mut session = site.load(&cookies);
+    session.sign_in(&fingerprint(&keyring(), "foo"));
+    let mut session = site.load(&site.saved(&mut session));
+    assert!(session.confirm(&fingerprint(&keyring(), "foo")));
+}
+
+#[test]
+fn in_a_store_a_binding_outlives_a_rotation_of_keys() {
+    let site = Site::stored();
+    let cookies = signed_in(&site, "foo");
+    let rotated = site.other_process(Place::Store, rotated_keyring());
+    let mut session = rotated.load(&cookies);
+    assert!(session.confirm(&fingerprint(&rotated_keyring(), "foo")));
+    let cookies = rotated.saved(&mut session);
+    let new_alone = site.other_process(Place::Store, new_keyring());
+    let mut session = new_alone.load(&cookies);
+    assert!(session.confirm(&fingerprint(&new_keyring(), "foo")), "the old pair may go");
 }
 
 #[test]

@@ -8,14 +8,21 @@ use std::time::{Duration, SystemTime};
 use waxseal::seal::{Keyring, Lifetimes};
 use waxseal::session::{
     Breaker, Change, Committed, Key, Outcome, Scheme, Session, Sessions, Settings, Store,
-    StoreError, UserIndex, Values, conformance,
+    StoreError, StoreSettings, UserIndex, Values, conformance,
 };
 
-/// All of them. `dump` is everything that the server has, as bytes.
-pub fn all<S: Store + 'static>(store: S, dump: impl Fn() -> Vec<u8>) {
+/// All of them. `dump` is everything that the server has, as bytes; `damage` damages the record under a
+/// key.
+pub fn all<S: Store + 'static>(store: S, dump: impl Fn() -> Vec<u8>, damage: impl Fn(&Key)) {
     let store = Arc::new(store);
     conformance::all(&*store);
     conformance::all(&Breaker::new(Arc::clone(&store), 16));
+    conformance::a_damaged_record_is_none(&*store, &damage);
+    conformance::a_mark_counts_for_its_own_session_alone(store.clone());
+    if let Some(users) = store.users() {
+        let StoreSettings { sessions_per_user, .. } = StoreSettings::default();
+        conformance::a_user_has_so_many_records(&*store, users, sessions_per_user);
+    }
     requests_at_once_keep_both_changes(&store);
     a_slow_request_revives_nothing(&store);
     an_expired_session_is_not_made_anew(&store);
@@ -141,9 +148,9 @@ impl<S: Store> Store for Counting<S> {
         self.store.find(key)
     }
 
-    fn commit(&self, key: &Key, change: &Change, at: SystemTime) -> Result<Committed, StoreError> {
+    fn commit(&self, key: &Key, change: &Change, life: Duration) -> Result<Committed, StoreError> {
         self.writes.fetch_add(1, Ordering::SeqCst);
-        self.store.commit(key, change, at)
+        self.store.commit(key, change, life)
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {

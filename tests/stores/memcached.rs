@@ -1,14 +1,16 @@
 //! `MemcachedStore` over a real Memcached.
 
+mod faults;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use waxseal::session::{Change, Committed, Key, MemcachedStore, Store, StoreError};
+use waxseal::session::{Change, Committed, Key, MemcachedStore, Store, StoreError, StoreSettings};
 
 use super::records::{HOUR, any_key, put, update, values};
 use super::server::Server;
@@ -77,7 +79,7 @@ fn all_that_must_be_so_with_every_store() {
         let keys = keys.map(|key| key.replace("%3A", ":"));
         keys.flat_map(|key| lines.ask(&format!("get {key}")).join("\n").into_bytes()).collect()
     };
-    cases::all(open(&server), dump);
+    cases::all(open(&server), dump, |key| faults::damage(&server, key));
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn one_round_trip_to_load_and_one_to_commit() {
         let more = |name: &str| after[name] - before[name];
         (more("cmd_get"), more("cmd_set"), more("bytes_read") - "stats\r\n".len() as i64)
     };
-    let (get, item) = (24 + 72, "1234567890123\na=1".len() as i64);
+    let (get, item) = (24 + 72, "1\na=1".len() as i64);
     let replace = get + 8 + item;
     assert_eq!(traffic(&|| {}), (0, 0, 0));
     assert_eq!(traffic(&|| drop(store.find(&key).unwrap().unwrap())), (1, 0, get));
@@ -133,7 +135,7 @@ fn more_than_the_server_takes_is_too_large_and_changes_nothing() {
         let new = Change::New(values(&[("a", &"x".repeat(expected))]));
         for change in [changed, new] {
             let at = if matches!(change, Change::New(_)) { any_key() } else { key };
-            let done = store.commit(&at, &change, SystemTime::now() + HOUR);
+            let done = store.commit(&at, &change, HOUR);
             let Err(StoreError::TooLarge { size, limit }) = done else { panic!("{done:?}") };
             assert!(limit == expected && size > limit && size < limit + 100, "{size} {limit}");
             // The connection is as good as before.
@@ -146,33 +148,35 @@ fn more_than_the_server_takes_is_too_large_and_changes_nothing() {
     }
 }
 
+/// To the second, that is, and never too early.
 #[test]
-fn a_record_expires_to_the_millisecond_and_leaves_nothing() {
+fn a_record_expires_by_the_servers_clock_and_leaves_nothing() {
     let server = memcached(&[]);
     let (store, mut lines) = (open(&server), Lines::of(&server));
-    let new = |expires: SystemTime| {
+    let new = |lifetime: Duration| {
         let (key, change) = (any_key(), Change::New(values(&[("a", "1")])));
-        assert_eq!(store.commit(&key, &change, expires).unwrap(), Committed::Done);
+        assert_eq!(store.commit(&key, &change, lifetime).unwrap(), Committed::Done);
         key
     };
-    let began = SystemTime::now();
-    let soon = new(began + Duration::from_millis(300));
-    let remembered = new(began + Duration::from_millis(300));
-    assert!(store.find(&soon).unwrap().is_some() && store.find(&remembered).unwrap().is_some());
-    thread::sleep(Duration::from_millis(310));
-    assert_eq!(store.find(&soon).unwrap(), None);
-    assert_eq!(update(&store, &remembered, "a", "2"), Committed::Gone);
-    for past in [began, began - HOUR, SystemTime::UNIX_EPOCH] {
-        let key = new(past);
-        assert_eq!(store.find(&key).unwrap(), None);
-    }
+    let (soon, nothing) = (new(Duration::from_millis(1500)), new(Duration::ZERO));
     // Thirty days and more are no moment of 1970.
-    let key = new(began + 24 * 60 * HOUR);
-    assert!(store.find(&key).unwrap().is_some());
-    thread::sleep(Duration::from_millis(3000));
-    let all = lines.ask("lru_crawler metadump all");
-    assert!(store.find(&key).unwrap().is_some());
-    assert_eq!(all.len(), 1, "{all:?}");
+    let (month, later) = (new(24 * 30 * HOUR), new(24 * 60 * HOUR));
+    let expiry = |lines: &mut Lines, key: &Key| {
+        let all = lines.ask("lru_crawler metadump all");
+        let digits = key.to_string();
+        let line = all.iter().find(|line| line.contains(&digits)).unwrap();
+        let expiry = line.split(' ').find_map(|word| word.strip_prefix("exp=")).unwrap();
+        expiry.parse::<i64>().unwrap() - lines.statistics()["time"]
+    };
+    let days = 24 * 3600;
+    assert!((days * 30..days * 30 + 5).contains(&expiry(&mut lines, &month)));
+    assert!((days * 60..days * 60 + 5).contains(&expiry(&mut lines, &later)));
+    thread::sleep(Duration::from_millis(1400));
+    assert!(store.find(&soon).unwrap().is_some());
+    thread::sleep(Duration::from_millis(2700));
+    assert_eq!([soon, nothing].map(|key| store.find(&key).unwrap()), [None, None]);
+    assert_eq!(update(&store, &soon, "a", "2"), Committed::Gone);
+    assert_eq!(lines.ask("lru_crawler metadump all").len(), 2, "those of months");
 }
 
 /// What another process has extended is not taken for expired because of what is remembered here.
@@ -181,12 +185,12 @@ fn what_is_remembered_decides_nothing() {
     let server = memcached(&[]);
     let (store, other) = (open(&server), open(&server));
     let key = any_key();
-    let soon = SystemTime::now() + Duration::from_millis(300);
     let change = Change::New(values(&[("a", "1")]));
+    let soon = Duration::from_secs(1);
     assert_eq!(store.commit(&key, &change, soon).unwrap(), Committed::Done);
     assert!(store.find(&key).unwrap().is_some());
     assert_eq!(update(&other, &key, "b", "2"), Committed::Done);
-    thread::sleep(Duration::from_millis(400));
+    thread::sleep(Duration::from_millis(3100));
     assert_eq!(update(&store, &key, "c", "3"), Committed::Done);
     let expected = values(&[("a", "1"), ("b", "2"), ("c", "3")]);
     assert_eq!(store.find(&key).unwrap(), Some(expected));
@@ -206,6 +210,7 @@ fn a_connection_that_was_dropped_while_idle_is_replaced_in_silence() {
     let down = store.find(&key).unwrap_err();
     assert!(matches!(down, StoreError::Unavailable(_)), "{}", shown(&down));
     server.start();
+    server.wait(|_| store.find(&key).is_ok());
     assert_eq!(store.find(&key).unwrap(), None);
     put(&store, &[("a", "1")]);
 }
@@ -222,6 +227,7 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     assert!(shown(&silent).contains("no answer in time"), "{silent}");
     assert!(began.elapsed() < Duration::from_millis(1800), "{:?}", began.elapsed());
     server.resume();
+    server.wait(|_| store.find(&key).is_ok());
     assert!(store.find(&key).unwrap().is_some());
 }
 
@@ -278,7 +284,8 @@ fn sasl_lets_in_who_has_the_password() {
     let host = format!("127.0.0.1:{}", server.port);
     let with_login = |login: &str| MemcachedStore::open(&format!("memcached://{login}{host}"));
     let by_address = with_login(&format!("user:{ENCODED}@")).unwrap();
-    let by_parts = MemcachedStore::open_as(&host, "user", PASSWORD).unwrap();
+    let by_parts =
+        MemcachedStore::open_as(&host, "user", PASSWORD, &StoreSettings::default()).unwrap();
     let key = put(&by_address, &[("a", "1")]);
     assert_eq!(update(&by_parts, &key, "b", "2"), Committed::Done);
     assert_eq!(by_address.find(&key).unwrap(), Some(values(&[("a", "1"), ("b", "2")])));
@@ -291,7 +298,8 @@ fn sasl_lets_in_who_has_the_password() {
     assert!(shown(&without).contains("Memcached wants a user and a password"), "{without}");
     let open_to_all = memcached(&[]);
     let host = format!("127.0.0.1:{}", open_to_all.port);
-    let needless = MemcachedStore::open_as(&host, "user", PASSWORD).unwrap();
+    let needless =
+        MemcachedStore::open_as(&host, "user", PASSWORD, &StoreSettings::default()).unwrap();
     let needless = needless.find(&key).unwrap_err();
     assert!(shown(&needless).contains("takes no user and password"), "{needless}");
 }

@@ -48,6 +48,10 @@ pub fn people(name: &str, vars: &[(&str, &str)], lists: bool) {
     desk.post(&one, "/logout", "everywhere=1");
     assert!(!last.is_signed_in(&one) && !tablet.is_signed_in(&one));
     nobody_is_shown_the_sessions_of_others_in_the_demonstration(&demo);
+    two_sites_share_one_store(&vars);
+    if lists {
+        a_user_has_so_many_sessions(&demo, &users);
+    }
     // Without an index, what one process remembers of it is all there is.
     assert_eq!(tablet.is_signed_in(&other), !lists);
 }
@@ -59,6 +63,45 @@ fn nobody_is_shown_the_sessions_of_others_in_the_demonstration(vars: &[(&str, &s
     one.sign_in(&waxseal);
     other.sign_in(&waxseal);
     assert!(!one.get(&waxseal, "/").text().contains("Your sessions"));
+}
+
+/// With the same keys and users, but each with a prefix of its own.
+fn two_sites_share_one_store(vars: &[(&str, &str)]) {
+    let site = |prefix| Waxseal::start(&[vars, &[("STORE_PREFIX", prefix)]].concat());
+    let (shop, blog) = (site("shop:"), site("blog."));
+    let (mut shopper, mut reader) = (Browser::by_http(), Browser::by_http());
+    shopper.sign_in(&shop);
+    reader.sign_in(&blog);
+    let is_signed_in = |browser: &Browser, site| browser.clone().is_signed_in(site);
+    assert!(is_signed_in(&shopper, &shop) && is_signed_in(&reader, &blog));
+    assert!(!is_signed_in(&shopper, &blog) && !is_signed_in(&reader, &shop));
+    assert!(keys(shopper.get(&shop, "/").text()).is_empty(), "none of the other site's is listed");
+    shopper.post(&shop, "/logout", "everywhere=1");
+    assert!(!is_signed_in(&shopper, &shop) && is_signed_in(&reader, &blog));
+}
+
+/// At the next one, that which was longest unused ends; in the demonstration, where everybody is the
+/// same user, none does.
+fn a_user_has_so_many_sessions(demo: &[(&str, &str)], users: &str) {
+    let few = [demo, &[("SESSIONS_PER_USER", "2")]].concat();
+    let signed_in = |waxseal: &Waxseal| {
+        [(); 3].map(|()| {
+            let mut browser = Browser::by_http();
+            browser.sign_in(waxseal);
+            browser
+        })
+    };
+    let waxseal = Waxseal::start(&[&[("USERS", users)], &few[..]].concat());
+    let browsers = signed_in(&waxseal);
+    assert_eq!(browsers.map(|mut browser| browser.is_signed_in(&waxseal)), [false, true, true]);
+    let waxseal = Waxseal::start(&few);
+    let browsers = signed_in(&waxseal);
+    assert_eq!(browsers.map(|mut browser| browser.is_signed_in(&waxseal)), [true; 3]);
+}
+
+/// The log of the start in this environment; the store is not asked yet.
+pub fn logged_at_start(vars: &[(&str, &str)]) -> String {
+    Waxseal::start(vars).log()
 }
 
 /// The keys of the sessions that a home page offers to end.

@@ -1,6 +1,6 @@
 //! Records to put into a store, and to change there.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use waxseal::seal::Id;
 use waxseal::session::{Change, Committed, Key, Store, StoreError, Values};
@@ -17,7 +17,7 @@ pub fn values(pairs: &[(&str, &str)]) -> Values {
 
 /// A commit of what is to live for an hour.
 pub fn commit(store: &dyn Store, key: &Key, change: &Change) -> Result<Committed, StoreError> {
-    store.commit(key, change, SystemTime::now() + HOUR)
+    store.commit(key, change, HOUR)
 }
 
 /// Commits a new record.

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -111,9 +113,19 @@ impl Drop for Server {
     }
 }
 
-/// A port that nobody listens on, and that the kernel gives to nobody else for a while.
+/// A port that nobody listens on. It is none of those that the kernel gives to whoever asks for any, and
+/// no other server of these tests gets it too.
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    static START: LazyLock<u16> = LazyLock::new(|| (random() % u64::from(COUNT)) as u16);
+    let mut ports = (0..COUNT).map(|_| {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        FIRST + (*START + given % COUNT) % COUNT
+    });
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    ports.find(is_free).expect("a free port")
 }
 
 fn random() -> u64 {

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The features with which this test was built. With any others all would be built again.
-const FEATURES: [(&str, bool); 8] = [
+const FEATURES: [(&str, bool); 9] = [
     ("server", cfg!(feature = "server")),
     ("bcrypt", cfg!(feature = "bcrypt")),
     ("mimalloc", cfg!(feature = "mimalloc")),
@@ -16,6 +16,7 @@ const FEATURES: [(&str, bool); 8] = [
     ("postgres", cfg!(feature = "postgres")),
     ("conformance", cfg!(feature = "conformance")),
     ("fuzzing", cfg!(feature = "fuzzing")),
+    ("sqlite", cfg!(feature = "sqlite")),
 ];
 
 /// The example of this name, as its source is now.

@@ -1,11 +1,10 @@
 //! The rules for a store's index of users.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
-use super::{GRACE, HOUR, Record, SOON, values};
-use crate::seal::Id;
-use crate::session::{Change, Committed, Key, Store, USERNAME, UserIndex, Values};
+use super::{GRACE, HOUR, Record, SOON, any_user, values};
+use crate::session::{Change, Committed, Key, LAST_SEEN, Store, USERNAME, UserIndex, Values};
 
 /// Users whose names differ in anything have their own records; who has none has none, and a record
 /// without the value `username` is nobody's.
@@ -97,6 +96,42 @@ pub fn ending_all_of_a_user_ends_no_other(store: &dyn Store, users: &dyn UserInd
     anew.expect("find_by_user", keys, vec![anew.key]);
 }
 
+/// A user has `most` records at most: a commit that makes it more ends the one whose [`LAST_SEEN`] is the
+/// smallest, whichever expires first, and never its own. Others have theirs, and so has nobody.
+pub fn a_user_has_so_many_records(store: &dyn Store, users: &dyn UserIndex, most: usize) {
+    let rule = "a_user_has_so_many_records";
+    let (one, other) = (any_user(), any_user());
+    // The longer a record was seen ago, the later it expires.
+    let new = |user: &str, seen: usize| {
+        let seen_text = (1_000_000 + seen).to_string();
+        let life = HOUR * u32::try_from(10_000 - seen).unwrap_or(1);
+        Record::new(rule, store, life, &[(USERNAME, user), (LAST_SEEN, &seen_text)])
+    };
+    let kept: Vec<_> = (0..most).map(|_| new(&other, 0)).collect();
+    let nobodys: Vec<_> =
+        (0..=most).map(|_| Record::new(rule, store, HOUR, &[(LAST_SEEN, "1")])).collect();
+    let mut own: Vec<_> = (1..=most).map(|seen| new(&one, seen)).collect();
+    let expect = |own: &[Record<'_>], ended: usize| {
+        own[..ended].iter().for_each(Record::is_none);
+        let keys: Vec<Key> = of_all(rule, users, &one).into_iter().collect();
+        let mut expected: Vec<Key> = own[ended..].iter().map(|record| record.key).collect();
+        expected.sort();
+        own[0].expect("find_by_user", keys, expected);
+    };
+    expect(&own, 0);
+    own.push(new(&one, most + 1));
+    expect(&own, 1);
+    own.push(new(&one, most + 2));
+    expect(&own, 2);
+    // Its own is seen last, whatever it says.
+    let oldest = new(&one, 0);
+    oldest.expect("find", oldest.find().is_some(), true);
+    own[2].is_none();
+    let others = of_all(rule, users, &other).len();
+    oldest.expect("find_by_user of another", others, kept.len());
+    oldest.expect("find", nobodys.iter().all(|record| record.find().is_some()), true);
+}
+
 /// A record that has expired is in no index; one whose expiry was moved is.
 pub fn an_expired_record_is_in_no_index(store: &dyn Store) {
     let rule = "an_expired_record_is_in_no_index";
@@ -111,9 +146,10 @@ pub fn an_expired_record_is_in_no_index(store: &dyn Store) {
     moved.expect("find_by_user", keys, vec![moved.key]);
 }
 
-/// A user whom nobody else has.
-fn any_user() -> String {
-    format!("user {}", Key::of(Id::random()))
+fn of_all(rule: &str, users: &dyn UserIndex, user: &str) -> BTreeSet<Key> {
+    let found = users.find_by_user(user, &[], usize::MAX);
+    let found = found.unwrap_or_else(|error| panic!("{rule}: find_by_user: {error}"));
+    found.into_iter().map(|(key, _)| key).collect()
 }
 
 fn of_user(rule: &str, users: &dyn UserIndex, user: &str, names: &[&str]) -> BTreeMap<Key, Values> {

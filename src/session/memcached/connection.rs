@@ -2,8 +2,9 @@
 //!
 //! A message is a header of 24 bytes, then extras, a key and a value.
 
-use std::io::{self, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
 
 use super::super::pool::{Cause, Failure, PATIENCE};
 use super::super::store::StoreError;
@@ -16,6 +17,7 @@ const GET: u8 = 0x00;
 const SET: u8 = 0x01;
 const REPLACE: u8 = 0x03;
 const DELETE: u8 = 0x04;
+const NOTHING: u8 = 0x0a;
 const STATISTICS: u8 = 0x10;
 const AUTHENTICATE: u8 = 0x21;
 
@@ -26,8 +28,13 @@ const TOO_LARGE: u16 = 0x03;
 const NOT_AUTHENTICATED: u16 = 0x20;
 const UNKNOWN_COMMAND: u16 = 0x81;
 
+/// Expiries up to here, 30 days, are so many seconds from now; beyond, they are unix seconds.
+const LAST_RELATIVE: u64 = 30 * 24 * 3600;
+const NO_LOGIN: &str = "Memcached wants a user and a password";
+/// The longest answer in words that is read.
+const LONGEST_LINE: u64 = 200;
 /// What an item may have where the server does not tell.
-const USUAL_LIMIT: usize = 1 << 20;
+const USUAL_LIMIT: u64 = 1 << 20;
 
 /// Who asks.
 #[derive(Clone)]
@@ -38,6 +45,8 @@ pub(super) struct Login {
 
 pub(super) struct Connection {
     stream: BufReader<TcpStream>,
+    /// How long an answer is waited for.
+    patience: Duration,
 }
 
 /// An item as the server had it.
@@ -75,10 +84,41 @@ struct Response {
 impl Connection {
     /// A connection to `server`, which is `host:port`.
     pub(super) fn open(server: &str, login: Option<&Login>) -> Result<Connection, Cause> {
-        let mut connection = Connection { stream: BufReader::new(connect(server)?) };
+        let stream = BufReader::new(connect(server)?);
+        let mut connection = Connection { stream, patience: PATIENCE };
         match login {
-            Some(login) => connection.authenticate(login).map(|()| connection),
-            None => Ok(connection),
+            Some(login) => connection.authenticate(login)?,
+            None => connection.greet()?,
+        }
+        Ok(connection)
+    }
+
+    /// Answers are waited for so long from now on.
+    pub(super) fn wait_for(&mut self, patience: Duration) -> Result<(), Failure> {
+        // To set it is a system call: only where it was another, by more than a call takes.
+        if self.patience.abs_diff(patience) > PATIENCE / 10 {
+            let stream = self.stream.get_ref();
+            stream.set_read_timeout(Some(patience)).map_err(failure)?;
+            stream.set_write_timeout(Some(patience)).map_err(failure)?;
+            self.patience = patience;
+        }
+        Ok(())
+    }
+
+    /// The first question, where there is no login: a server that takes no more connections does not
+    /// answer it, and one that speaks the protocol of lines alone does so at once, since the command is
+    /// the end of a line.
+    fn greet(&mut self) -> Result<(), Cause> {
+        let request = Request { command: NOTHING, ..Request::default() };
+        self.stream.get_mut().write_all(&request.bytes())?;
+        let mut first = [0];
+        self.stream.read_exact(&mut first)?;
+        if first != [RESPONSE] {
+            return Err(self.refusal_in_words(first[0]).into());
+        }
+        match self.receive_after(first[0], NOTHING)?.status {
+            NOT_AUTHENTICATED => Err(NO_LOGIN.into()),
+            _ => Ok(()),
         }
     }
 
@@ -93,7 +133,21 @@ impl Connection {
             }
             Ok(_) => Err("Memcached refused the user or the password".into()),
             Err(Failure::Closed(cause) | Failure::Broken(cause)) => Err(cause),
-            Err(Failure::Refused(error)) => Err(error.into()),
+            Err(Failure::Refused(error) | Failure::Elsewhere(error)) => Err(error.into()),
+        }
+    }
+
+    /// The error that an answer in a line of words means.
+    fn refusal_in_words(&mut self, first: u8) -> String {
+        let mut line = vec![first];
+        let _ = self.stream.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+        match String::from_utf8_lossy(&line).trim_end() {
+            "ERROR" => {
+                "Memcached has its binary protocol off: start it without `-B ascii`, or use \
+                another store"
+                    .to_owned()
+            }
+            other => format!("Memcached says {other:?}"),
         }
     }
 
@@ -106,8 +160,13 @@ impl Connection {
         }
     }
 
-    pub(super) fn set(&mut self, key: &str, item: &[u8], expires: u32) -> Result<(), Failure> {
-        let response = self.store(SET, key, item, expires, 0)?;
+    pub(super) fn set(
+        &mut self,
+        key: &str,
+        item: &[u8],
+        lifetime: Duration,
+    ) -> Result<(), Failure> {
+        let response = self.store(SET, key, item, lifetime, 0)?;
         match response.status {
             DONE => Ok(()),
             _ => Err(response.refusal()),
@@ -120,10 +179,10 @@ impl Connection {
         &mut self,
         key: &str,
         item: &[u8],
-        expires: u32,
+        lifetime: Duration,
         token: u64,
     ) -> Result<Replaced, Failure> {
-        let response = self.store(REPLACE, key, item, expires, token)?;
+        let response = self.store(REPLACE, key, item, lifetime, token)?;
         match response.status {
             DONE => Ok(Replaced::Done),
             EXISTS => Ok(Replaced::Changed),
@@ -145,35 +204,48 @@ impl Connection {
         command: u8,
         key: &str,
         item: &[u8],
-        expires: u32,
+        lifetime: Duration,
         token: u64,
     ) -> Result<Response, Failure> {
-        let [a, b, c, d] = expires.to_be_bytes();
+        let [a, b, c, d] = self.expiry(lifetime)?.to_be_bytes();
         // Before the expiry, four bytes of flags that nobody uses.
         let extras = &[0, 0, 0, 0, a, b, c, d];
         let response = self.call(&Request { command, extras, key, value: item, token })?;
         if response.status == TOO_LARGE {
-            let limit = self.item_limit()?;
+            // Its key and some 60 bytes of the server's own included.
+            let limit = self.statistic("settings", "item_size_max")?.unwrap_or(USUAL_LIMIT);
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             return Err(Failure::Refused(StoreError::TooLarge { size: item.len(), limit }));
         }
         Ok(response)
     }
 
-    /// What an item may have, its key and some 60 bytes of the server's own included.
-    fn item_limit(&mut self) -> Result<usize, Failure> {
-        let key = "settings";
-        let mut limit = USUAL_LIMIT;
-        let mut response =
-            self.call(&Request { command: STATISTICS, key, ..Request::default() })?;
+    /// The expiry for the server, whose clock shows whole seconds: rounded up and one more, so that
+    /// nothing ends too early.
+    fn expiry(&mut self, lifetime: Duration) -> Result<u32, Failure> {
+        let seconds = lifetime.as_nanos().div_ceil(1_000_000_000).saturating_add(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        let seconds = match seconds <= LAST_RELATIVE {
+            true => seconds,
+            false => self.statistic("", "time")?.unwrap_or(0).saturating_add(seconds),
+        };
+        Ok(u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
+
+    /// A number among the server's statistics of this group.
+    fn statistic(&mut self, group: &str, name: &str) -> Result<Option<u64>, Failure> {
+        let mut number = None;
+        let request = Request { command: STATISTICS, key: group, ..Request::default() };
+        let mut response = self.call(&request)?;
         // One response for each; the last one has no key, as an error has none.
         while !response.key.is_empty() {
-            if response.key == b"item_size_max" {
+            if response.key == name.as_bytes() {
                 let told = String::from_utf8(response.value).ok();
-                limit = told.and_then(|told| told.parse().ok()).unwrap_or(limit);
+                number = told.and_then(|told| told.parse().ok());
             }
             response = self.receive(STATISTICS).map_err(failure)?;
         }
-        Ok(limit)
+        Ok(number)
     }
 
     fn call(&mut self, request: &Request) -> Result<Response, Failure> {
@@ -182,8 +254,15 @@ impl Connection {
     }
 
     fn receive(&mut self, command: u8) -> io::Result<Response> {
-        let mut header = [0; HEADER];
-        self.stream.read_exact(&mut header)?;
+        let mut first = [0];
+        self.stream.read_exact(&mut first)?;
+        self.receive_after(first[0], command)
+    }
+
+    /// The response to `command` whose first byte came already.
+    fn receive_after(&mut self, first: u8, command: u8) -> io::Result<Response> {
+        let mut header = [first; HEADER];
+        self.stream.read_exact(&mut header[1..])?;
         let [magic, answered, k0, k1, extras, _, s0, s1, b0, b1, b2, b3, ..] = header;
         let key = usize::from(u16::from_be_bytes([k0, k1]));
         let extras = usize::from(extras);
@@ -254,7 +333,7 @@ impl Response {
     /// The error that this is, in the server's own words.
     fn refusal(&self) -> Failure {
         let words = match self.status {
-            NOT_AUTHENTICATED => "Memcached wants a user and a password".to_owned(),
+            NOT_AUTHENTICATED => NO_LOGIN.to_owned(),
             status => {
                 format!("Memcached says {status:#x}, {}", String::from_utf8_lossy(&self.value))
             }

@@ -1,77 +1,156 @@
 //! A connection as the store needs it, and the table that it is for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{CacheSize, SimpleConnection};
 use diesel::{Connection, PgConnection, QueryResult, RunQueryDsl, sql_query};
 use log::warn;
 
 use super::super::pool::Cause;
+use super::super::remote::Remote;
 use super::PostgresStore;
-
-/// A statement that takes longer is given up by the server too, so that nothing piles up there. A
-/// little less than we wait for it. The isolation is the one that an update counts on.
-const SETTINGS: &str = "SET statement_timeout = '800ms'; \
-    SET default_transaction_isolation = 'read committed'";
+use super::address::Address;
+use super::table::Table;
 
 /// Several processes may find the table missing at once, and CREATE TABLE IF NOT EXISTS fails where
-/// another one is being made: one makes it, the others wait a moment.
-const ALONE: &str = "SET LOCAL lock_timeout = '500ms'; \
+/// another one is being made: one makes it, the others wait a moment. To index a table that is large
+/// takes long.
+const ALONE: &str = "SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = 0; \
     SELECT pg_advisory_xact_lock(6734557895273406465);";
 
 /// Whether libpq's lookups find all that [`PostgresStore::SCHEMA`] makes.
-const IS_WHOLE: &str = "SELECT 1 WHERE to_regclass('waxseal_sessions') IS NOT NULL \
-    AND to_regclass('waxseal_sessions_username') IS NOT NULL \
-    AND to_regclass('waxseal_sessions_expires') IS NOT NULL";
-const HAS_TABLE: &str = "SELECT 1 WHERE to_regclass('waxseal_sessions') IS NOT NULL";
+const IS_WHOLE: &str = "SELECT 1 WHERE to_regclass('\"waxseal_sessions\"') IS NOT NULL \
+    AND to_regclass('\"waxseal_sessions_user\"') IS NOT NULL \
+    AND to_regclass('\"waxseal_sessions_expires\"') IS NOT NULL";
+const HAS_TABLE: &str = "SELECT 1 WHERE to_regclass('\"waxseal_sessions\"') IS NOT NULL";
 const IS_UTF8: &str = "SELECT 1 WHERE current_setting('server_encoding') = 'UTF8'";
+
+/// How poolers say that they take no options for a connection that they lend to many: PgBouncer, and
+/// those of cloud providers.
+const NO_OPTIONS: [&str; 2] = ["startup parameter", "command-line options"];
 
 /// How connections are opened.
 pub(super) struct Opener {
-    address: String,
+    address: Address,
+    table: Table,
     /// Somebody saw to it that the table is there.
     is_ready: AtomicBool,
+    /// A pooler has refused the options.
+    is_pooled: AtomicBool,
+    /// How many threads have a connection, those too that nobody waits for.
+    threads: Arc<AtomicUsize>,
+    most_threads: usize,
+}
+
+/// A connection that is counted as long as it lives.
+pub(super) struct Counted {
+    pub(super) connection: PgConnection,
+    threads: Arc<AtomicUsize>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.threads.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Opener {
-    pub(super) fn new(address: String) -> Opener {
-        Opener { address, is_ready: AtomicBool::new(false) }
+    /// For `connections` at once. As many again may be stuck.
+    pub(super) fn new(address: Address, table: Table, connections: usize) -> Opener {
+        let [is_ready, is_pooled] = [const { AtomicBool::new(false) }; 2];
+        let (threads, most_threads) = (Arc::default(), 2 * connections.max(1));
+        Opener { address, table, is_ready, is_pooled, threads, most_threads }
+    }
+
+    pub(super) fn table(&self) -> &Table {
+        &self.table
     }
 
     /// A connection. The first one makes the table, where it is missing.
     pub(super) fn open(&self) -> Result<PgConnection, Cause> {
-        let mut connection = PgConnection::establish(&self.address)?;
+        let mut connection = self.connect()?;
+        // No statement has a name: a pooler lends each another of the server's connections.
+        connection.set_prepared_statement_cache_size(CacheSize::Disabled);
         if !self.is_ready.load(Ordering::Relaxed) {
-            prepare_database(&mut connection)?;
+            self.prepare_database(&mut connection)?;
             self.is_ready.store(true, Ordering::Relaxed);
         }
-        // After the table: to index one that is large may take long.
-        connection.batch_execute(SETTINGS)?;
         Ok(connection)
+    }
+
+    /// A connection on a thread of its own.
+    pub(super) fn open_remote(&self) -> Result<Remote<Counted>, Cause> {
+        // Over a pooler, nothing ends a statement that waits for a lock.
+        if self.threads.load(Ordering::Relaxed) >= self.most_threads {
+            return Err("earlier statements are under way still".into());
+        }
+        let connection = self.open()?;
+        let threads = Arc::clone(&self.threads);
+        threads.fetch_add(1, Ordering::Relaxed);
+        Ok(Remote::new(Counted { connection, threads })?)
+    }
+
+    /// With the options in the address where they are taken: nothing is set in a connection later on,
+    /// which a pooler would lend to others as it is.
+    fn connect(&self) -> Result<PgConnection, Cause> {
+        if !self.is_pooled.load(Ordering::Relaxed) {
+            match PgConnection::establish(&self.address.with_options) {
+                Ok(connection) => return Ok(connection),
+                Err(error) if !is_of_pooler(&error.to_string()) => return Err(error.into()),
+                Err(_) => self.is_pooled.store(true, Ordering::Relaxed),
+            }
+        }
+        Ok(PgConnection::establish(&self.address.plain)?)
+    }
+
+    /// Runs `call`; once more where it failed because the table was dropped, or the database was made
+    /// anew, and the table could be made again.
+    pub(super) fn run<T>(
+        &self,
+        connection: &mut PgConnection,
+        call: impl Fn(&mut PgConnection) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        let error = match call(connection) {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        // The error does not tell in a way that can be read in every language.
+        let has_table = says(connection, &self.table.sql(HAS_TABLE));
+        if !matches!(has_table, Ok(false)) || self.prepare_database(connection).is_err() {
+            return Err(error);
+        }
+        warn!("the table of sessions was gone, and is made again");
+        call(connection)
+    }
+
+    fn prepare_database(&self, connection: &mut PgConnection) -> Result<(), Cause> {
+        if !says(connection, IS_UTF8)? {
+            return Err(
+                "the database must have the encoding UTF8, or it could not keep all text".into()
+            );
+        }
+        if says(connection, &self.table.sql(IS_WHOLE))? {
+            return Ok(());
+        }
+        let created = connection.transaction(|connection| {
+            connection.batch_execute(ALONE)?;
+            connection.batch_execute(&self.table.sql(PostgresStore::SCHEMA))
+        });
+        let Err(error) = created else { return Ok(()) };
+        if !says(connection, &self.table.sql(HAS_TABLE))? {
+            let remedy = "let somebody who may create it run the SQL of PostgresStore::SCHEMA";
+            let problem = "the table waxseal_sessions is missing";
+            return Err(format!("{problem}: {error}; {remedy}").into());
+        }
+        let error = error.to_string();
+        warn!(error = error.as_str(); "the table waxseal_sessions lacks an index: it will be slow");
+        Ok(())
     }
 }
 
-fn prepare_database(connection: &mut PgConnection) -> Result<(), Cause> {
-    if !says(connection, IS_UTF8)? {
-        return Err(
-            "the database must have the encoding UTF8, or it could not keep all text".into()
-        );
-    }
-    if says(connection, IS_WHOLE)? {
-        return Ok(());
-    }
-    let created = connection.transaction(|connection| {
-        connection.batch_execute(ALONE)?;
-        connection.batch_execute(PostgresStore::SCHEMA)
-    });
-    let Err(error) = created else { return Ok(()) };
-    if !says(connection, HAS_TABLE)? {
-        let remedy = "let somebody who may create it run the SQL of PostgresStore::SCHEMA";
-        return Err(format!("the table waxseal_sessions is missing: {error}; {remedy}").into());
-    }
-    let error = error.to_string();
-    warn!(error = error.as_str(); "the table waxseal_sessions lacks an index: it will be slow");
-    Ok(())
+fn is_of_pooler(error: &str) -> bool {
+    NO_OPTIONS.iter().any(|text| error.contains(text))
 }
 
 /// Whether the query finds a row.

@@ -1,19 +1,20 @@
 //! A statement with its values.
 
-use diesel::pg::data_types::PgTimestamp;
+use std::sync::Arc;
+
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Binary, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Binary, Text};
 use diesel::{QueryResult, RunQueryDsl};
 
 /// What stands for a value in the text of a [`Statement`].
 const PLACE: char = '$';
 
-/// Unlike diesel's own `sql_query`, which the server parses for each call and so a round trip more,
-/// this is prepared once a connection: its text never changes.
+/// Sent with its values in one round trip, and without a name: the server keeps nothing of it, so that
+/// it works over a pooler that lends each statement another of the server's connections.
 pub(super) struct Statement {
     /// With a `$` for each of `values`.
-    pub(super) sql: &'static str,
+    pub(super) sql: Arc<str>,
     pub(super) values: Vec<Value>,
 }
 
@@ -22,14 +23,13 @@ pub(super) enum Value {
     Number(i64),
     Text(String),
     Texts(Vec<String>),
-    Time(PgTimestamp),
 }
 
-/// The key of a record in hexadecimal digits, the names of its values, and the values in the same order.
-pub(super) type Row = (String, Vec<String>, Vec<String>);
+/// The key of a record in hexadecimal digits, and its values as JSON.
+pub(super) type Row = (String, String);
 
 impl Query for &Statement {
-    type SqlType = (Text, Array<Text>, Array<Text>);
+    type SqlType = (Text, Text);
 }
 
 impl RunQueryDsl<PgConnection> for &Statement {}
@@ -62,7 +62,6 @@ impl Value {
             Value::Number(number) => out.push_bind_param::<BigInt, _>(number),
             Value::Text(text) => out.push_bind_param::<Text, _>(text),
             Value::Texts(texts) => out.push_bind_param::<Array<Text>, _>(texts),
-            Value::Time(time) => out.push_bind_param::<Timestamptz, _>(time),
         }
     }
 }

@@ -1,7 +1,8 @@
--- KEYS: the record. ARGV: its key in digits, its expiry, 'new' or 'update'; then for each change
--- 'set' or 'remove', a field and its value. 0 where an update finds no record.
-local record, session, expires, kind = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+-- KEYS: the record. ARGV: its key in digits, how many milliseconds it lives, 'new' or 'update'; then for
+-- each change 'set' or 'remove', a field and its value. 0 where an update finds no record.
+local record, session, lifetime, kind = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 
+mend(record, 'hash')
 local before = redis.call('HGET', record, '=username')
 if kind == 'new' then
   -- A DEL that need not be: after it, Redis would not refuse what is written for want of memory.
@@ -23,14 +24,14 @@ for at = 4, #ARGV, 3 do
     redis.call('HDEL', record, ARGV[at + 1])
   end
 end
--- Where the expiry has passed, this deletes the record.
-redis.call('PEXPIREAT', record, expires)
+-- A lifetime of nothing deletes the record.
+redis.call('PEXPIRE', record, lifetime)
 
 local after = redis.call('HGET', record, '=username')
 if before and before ~= after then
   leave(before, session)
 end
 if after then
-  join(after, session, expires)
+  join(after, session, digits(milliseconds() + lifetime))
 end
 return 1

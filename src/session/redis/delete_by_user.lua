@@ -1,6 +1,8 @@
--- ARGV: the user.
+-- ARGV: the user, and how many records at most. Answers with how many are left.
 local sessions = sessions_of(ARGV[1])
-for _, session in ipairs(redis.call('ZRANGE', sessions, 0, -1)) do
-  redis.call('DEL', 'waxseal:session:' .. session)
+mend(sessions, 'zset')
+for _, session in ipairs(redis.call('ZRANGE', sessions, 0, ARGV[2] - 1)) do
+  redis.call('DEL', record_of(session))
+  redis.call('ZREM', sessions, session)
 end
-redis.call('DEL', sessions)
+return redis.call('ZCARD', sessions)

@@ -37,14 +37,12 @@ impl Sessions {
     /// ```
     pub fn revoke_user(&self, user: &str) -> Result<(), StoreError> {
         let now = unix_seconds(self.clock.now());
-        let end = match self.users() {
-            Some(users) => {
-                users.delete_by_user(user)?;
-                // A session that was being saved at this moment was not in the index yet.
-                now.saturating_add(CLOCK_SKEW)
-            }
-            None => self.end_of(now),
+        let is_done = match &self.place {
+            Place::Cookie(_) => false,
+            Place::Store(stored) => stored.delete_by_user(user)?,
         };
+        // A session that was being saved at this moment was not in the index yet.
+        let end = if is_done { now.saturating_add(CLOCK_SKEW) } else { self.end_of(now) };
         self.revoked_users.insert(user, end, now);
         Ok(())
     }
@@ -90,20 +88,16 @@ impl Sessions {
     ///
     /// [`StoreError`] where the store cannot be reached.
     pub fn revoke(&self, key: &Key, user: &str) -> Result<bool, StoreError> {
-        let Place::Store(store) = &self.place else { return Ok(false) };
-        let values = store.find(key)?;
-        let is_theirs =
-            values.is_some_and(|values| values.get(USERNAME).is_some_and(|u| u == user));
-        if is_theirs {
-            store.delete(key)?;
+        match &self.place {
+            Place::Cookie(_) => Ok(false),
+            Place::Store(stored) => stored.delete_if_of(key, user),
         }
-        Ok(is_theirs)
     }
 
     fn users(&self) -> Option<&dyn UserIndex> {
         match &self.place {
             Place::Cookie(_) => None,
-            Place::Store(store) => store.users(),
+            Place::Store(stored) => stored.users(),
         }
     }
 

@@ -44,7 +44,7 @@ impl Cluster {
         let server = Server::new(move |port, directory| {
             // Of one that crashed.
             let _ = fs::remove_file(directory.join("data/postmaster.pid"));
-            let mut command = as_owner(directory, "postgres");
+            let mut command = as_owner(directory, program("postgres"));
             command.arg("-D").arg(directory.join("data")).args(["-p", &port.to_string()]);
             let common = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"];
             for setting in common.iter().chain(settings) {
@@ -52,10 +52,8 @@ impl Cluster {
             }
             command
         });
-        if fs::metadata(&server.directory).unwrap().uid() == 0 {
-            chown(&server.directory, Some(NOBODY), Some(NOBODY)).unwrap();
-        }
-        let mut initdb = as_owner(&server.directory, "initdb");
+        give_away(&server.directory);
+        let mut initdb = as_owner(&server.directory, program("initdb"));
         initdb.args(["--no-sync", "-A", "trust", "-U", "admin", "-E", "UTF8", "--locale=C", "-D"]);
         succeed(initdb.arg(server.directory.join("data")));
         Cluster { server }
@@ -80,8 +78,13 @@ impl Cluster {
 
     /// What psql prints, a line a row.
     pub fn sql(&self, sql: &str) -> String {
+        self.sql_at(&self.address(), sql)
+    }
+
+    /// The same at another address.
+    pub fn sql_at(&self, address: &str, sql: &str) -> String {
         let mut psql = program("psql");
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.address()]);
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", address]);
         let mut psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         psql.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
         let output = psql.wait_with_output().unwrap();
@@ -154,9 +157,8 @@ fn program(name: &str) -> Command {
     Command::new(place.expect("PostgreSQL is installed: make test-stores").join(name))
 }
 
-/// A program of PostgreSQL, run by the owner of `directory`.
-fn as_owner(directory: &Path, name: &str) -> Command {
-    let program = program(name);
+/// `program`, run by the owner of `directory`.
+pub fn as_owner(directory: &Path, program: Command) -> Command {
     if fs::metadata(directory).unwrap().uid() != NOBODY {
         return program;
     }
@@ -164,6 +166,13 @@ fn as_owner(directory: &Path, name: &str) -> Command {
     command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups"]);
     command.arg(program.get_program()).current_dir(directory);
     command
+}
+
+/// Gives a directory to whoever runs PostgreSQL.
+pub fn give_away(directory: &Path) {
+    if fs::metadata(directory).unwrap().uid() == 0 {
+        chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
 }
 
 /// What it wrote.

@@ -151,7 +151,7 @@ impl<C: Send + 'static> Pool<C> {
         call: &impl Fn(&mut C, Duration) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         loop {
-            let (mut kept, place) = self.take(deadline)?;
+            let (mut kept, lease) = self.take(deadline)?;
             let now = Instant::now();
             let is_young = now.duration_since(kept.opened) < YOUNG;
             let is_new = is_young && kept.used.is_none();
@@ -160,22 +160,22 @@ impl<C: Send + 'static> Pool<C> {
             let done = call(&mut kept.connection, left);
             match done {
                 Ok(done) => {
-                    place.keep(kept);
+                    lease.keep(kept);
                     return Ok(done);
                 }
                 Err(Failure::Refused(error)) => {
-                    place.keep(kept);
+                    lease.keep(kept);
                     return Err(error);
                 }
                 Err(Failure::Elsewhere(error)) if is_young => {
-                    place.keep(kept);
+                    lease.keep(kept);
                     return Err(error);
                 }
                 // The fault of this one may be that of all that were kept.
-                Err(Failure::Elsewhere(_)) => place.forget_idle(),
-                Err(Failure::Closed(_)) if !is_new => place.forget_idle(),
+                Err(Failure::Elsewhere(_)) => lease.forget_idle(),
+                Err(Failure::Closed(_)) if !is_new => lease.forget_idle(),
                 Err(Failure::Closed(cause) | Failure::Broken(cause)) => {
-                    place.forget_idle();
+                    lease.forget_idle();
                     return Err(StoreError::Unavailable(cause));
                 }
             }
@@ -184,7 +184,7 @@ impl<C: Send + 'static> Pool<C> {
 
     /// An idle connection, or a new one, or the next that another call gives back. Where the server
     /// allows fewer than `most`, calls wait for those that there are.
-    fn take(&self, deadline: Instant) -> Result<(Kept<C>, Place<C>), StoreError> {
+    fn take(&self, deadline: Instant) -> Result<(Kept<C>, Lease<C>), StoreError> {
         let mut state = self.shared.state();
         let (came, failures) = (Instant::now(), state.failures);
         let mut now = came;
@@ -192,7 +192,7 @@ impl<C: Send + 'static> Pool<C> {
             state.forget_stale(self.longest_idle);
             let is_turn = now > came || state.waiting.may_be_overtaken(now);
             if is_turn && let Some(kept) = state.idle.pop() {
-                return Ok((kept, Place { shared: Arc::clone(&self.shared), is_kept: false }));
+                return Ok((kept, Lease { shared: Arc::clone(&self.shared), is_kept: false }));
             }
             if let Some((cause, _)) = &state.failed
                 && state.failures > failures
@@ -284,12 +284,12 @@ impl<C> Default for Shared<C> {
 
 /// The place of a connection in use. It is free once this is dropped, by a panic too, unless the
 /// connection is kept.
-struct Place<C> {
+struct Lease<C> {
     shared: Arc<Shared<C>>,
     is_kept: bool,
 }
 
-impl<C> Place<C> {
+impl<C> Lease<C> {
     fn keep(mut self, kept: Kept<C>) {
         self.is_kept = true;
         let kept = Kept { used: Some(Instant::now()), ..kept };
@@ -302,7 +302,7 @@ impl<C> Place<C> {
     }
 }
 
-impl<C> Drop for Place<C> {
+impl<C> Drop for Lease<C> {
     fn drop(&mut self) {
         if !self.is_kept {
             self.shared.change(|state| state.open -= 1);

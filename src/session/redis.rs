@@ -114,9 +114,9 @@ impl RedisStore {
         tls: Tls,
         settings: &StoreSettings,
     ) -> Result<RedisStore, AddressError> {
-        let place = Arc::new(address::parse(address, tls)?);
+        let endpoint = Arc::new(address::parse(address, tls)?);
         Ok(RedisStore {
-            pool: Pool::new("redis", settings.connections, move || Link::open(&place)),
+            pool: Pool::new("redis", settings.connections, move || Link::open(&endpoint)),
             prefix: settings.prefix.clone(),
             commit: script!("redis/commit.lua", settings),
             delete: script!("redis/delete.lua", settings),

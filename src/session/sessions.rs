@@ -39,7 +39,7 @@ const PROMPT: Duration = Duration::from_millis(500);
 /// See the [module](super) for an example.
 pub struct Sessions {
     keyring: Arc<Keyring>,
-    place: Place,
+    storage: Storage,
     revoked_users: RevokedUsers,
     settings: Settings,
     cookies: CookieMaker,
@@ -48,7 +48,7 @@ pub struct Sessions {
 }
 
 /// Where the values are.
-enum Place {
+enum Storage {
     Cookie(RevokedIds),
     Store(Stored),
 }
@@ -61,7 +61,7 @@ impl Sessions {
     /// and so does a store.
     #[must_use]
     pub fn sealed(keyring: impl Into<Arc<Keyring>>) -> Sessions {
-        Sessions::new(keyring.into(), Place::Cookie(RevokedIds::default()))
+        Sessions::new(keyring.into(), Storage::Cookie(RevokedIds::default()))
     }
 
     /// Sessions whose cookie carries only their sealed id; the values are in `store`, which is
@@ -70,16 +70,16 @@ impl Sessions {
     pub fn stored(keyring: impl Into<Arc<Keyring>>, store: impl Store + 'static) -> Sessions {
         let keyring = keyring.into();
         let stored = Stored::new(Arc::clone(&keyring), store);
-        Sessions::new(keyring, Place::Store(stored))
+        Sessions::new(keyring, Storage::Store(stored))
     }
 
-    fn new(keyring: Arc<Keyring>, place: Place) -> Sessions {
+    fn new(keyring: Arc<Keyring>, storage: Storage) -> Sessions {
         let settings = Settings::default();
         let cookies = CookieMaker::new(&settings);
         let counts = Counts::new(keyring.pair_count());
         let revoked_users = RevokedUsers::default();
         let clock = Arc::new(SystemClock);
-        Sessions { keyring, place, revoked_users, settings, cookies, clock, counts }
+        Sessions { keyring, storage, revoked_users, settings, cookies, clock, counts }
     }
 
     /// The same with other settings.
@@ -116,9 +116,9 @@ impl Sessions {
     /// How the store is, as far as its last calls tell; up where there is none.
     #[must_use]
     pub fn health(&self) -> Health {
-        match &self.place {
-            Place::Cookie(_) => Health::Up,
-            Place::Store(stored) => stored.health(),
+        match &self.storage {
+            Storage::Cookie(_) => Health::Up,
+            Storage::Store(stored) => stored.health(),
         }
     }
 
@@ -222,8 +222,8 @@ impl Sessions {
 
     /// Whether the session may have its id: it has it already, or its store is likely to take it.
     fn suits(&self, session: &Session) -> bool {
-        match &self.place {
-            Place::Store(stored) if session.is_new() => stored.takes(session.id),
+        match &self.storage {
+            Storage::Store(stored) if session.is_new() => stored.takes(session.id),
             _ => true,
         }
     }
@@ -245,8 +245,8 @@ impl Sessions {
 
     /// Saves a session without values: it has no record and no cookie.
     fn end(&self, session: &mut Session, now: u64) -> Result<Option<Cookie<'static>>, SaveError> {
-        match (&self.place, &session.loaded) {
-            (Place::Store(stored), Some(loaded)) => stored.delete(loaded.id)?,
+        match (&self.storage, &session.loaded) {
+            (Storage::Store(stored), Some(loaded)) => stored.delete(loaded.id)?,
             _ => self.revoke_renewed(session, now)?,
         }
         if session.loaded.take().is_some() {
@@ -258,9 +258,9 @@ impl Sessions {
     }
 
     fn seal(&self, session: &Session, sealed: u64) -> Result<Cookie<'static>, SaveError> {
-        let (version, payload) = match self.place {
-            Place::Cookie(_) => (Version::Values, payload::encode(&session.values).into_bytes()),
-            Place::Store(_) => (Version::Stored, STORED_PAYLOAD.to_vec()),
+        let (version, payload) = match self.storage {
+            Storage::Cookie(_) => (Version::Values, payload::encode(&session.values).into_bytes()),
+            Storage::Store(_) => (Version::Stored, STORED_PAYLOAD.to_vec()),
         };
         let header = Header { version, id: session.id, created: session.created, sealed };
         let name = self.cookies.name(session.scheme);
@@ -291,10 +291,10 @@ impl Sessions {
         if user.is_some_and(|user| self.is_user_revoked(user, session.created)) {
             return Ok(Committed::Gone);
         }
-        match &self.place {
-            Place::Cookie(revoked) if revoked.contains(session.id) => Ok(Committed::Gone),
-            Place::Cookie(_) => Ok(Committed::Done),
-            Place::Store(stored) => {
+        match &self.storage {
+            Storage::Cookie(revoked) if revoked.contains(session.id) => Ok(Committed::Gone),
+            Storage::Cookie(_) => Ok(Committed::Done),
+            Storage::Store(stored) => {
                 let lifetime = self.expires(session, now).saturating_sub(now);
                 stored.commit(session, now, Duration::from_secs(lifetime))
             }
@@ -306,12 +306,12 @@ impl Sessions {
         let Some(old) = session.loaded.as_ref().filter(|_| session.is_renewed()) else {
             return Ok(());
         };
-        match &self.place {
-            Place::Cookie(revoked) => {
+        match &self.storage {
+            Storage::Cookie(revoked) => {
                 revoked.insert(old.id, self.end_of(old.created), now);
                 Ok(())
             }
-            Place::Store(stored) => stored.delete(old.id),
+            Storage::Store(stored) => stored.delete(old.id),
         }
     }
 }

@@ -66,7 +66,7 @@ pub(super) enum Replaced {
 }
 
 #[derive(Default)]
-struct Request<'r> {
+struct RequestPacket<'r> {
     command: u8,
     extras: &'r [u8],
     key: &'r str,
@@ -74,7 +74,7 @@ struct Request<'r> {
     token: u64,
 }
 
-struct Response {
+struct ResponsePacket {
     status: u16,
     token: u64,
     key: Vec<u8>,
@@ -109,7 +109,7 @@ impl Connection {
     /// answer it, and one that speaks the protocol of lines alone does so at once, since the command is
     /// the end of a line.
     fn greet(&mut self) -> Result<(), Cause> {
-        let request = Request { command: NOTHING, ..Request::default() };
+        let request = RequestPacket { command: NOTHING, ..RequestPacket::default() };
         self.stream.get_mut().write_all(&request.bytes())?;
         let mut first = [0];
         self.stream.read_exact(&mut first)?;
@@ -125,10 +125,15 @@ impl Connection {
     fn authenticate(&mut self, login: &Login) -> Result<(), Cause> {
         let value = format!("\0{}\0{}", login.user, login.password);
         let value = value.as_bytes();
-        let request = Request { command: AUTHENTICATE, key: "PLAIN", value, ..Request::default() };
+        let request = RequestPacket {
+            command: AUTHENTICATE,
+            key: "PLAIN",
+            value,
+            ..RequestPacket::default()
+        };
         match self.call(&request) {
-            Ok(Response { status: DONE, .. }) => Ok(()),
-            Ok(Response { status: UNKNOWN_COMMAND, .. }) => {
+            Ok(ResponsePacket { status: DONE, .. }) => Ok(()),
+            Ok(ResponsePacket { status: UNKNOWN_COMMAND, .. }) => {
                 Err("Memcached takes no user and password here".into())
             }
             Ok(_) => Err("Memcached refused the user or the password".into()),
@@ -152,7 +157,8 @@ impl Connection {
     }
 
     pub(super) fn get(&mut self, key: &str) -> Result<Option<Found>, Failure> {
-        let response = self.call(&Request { command: GET, key, ..Request::default() })?;
+        let response =
+            self.call(&RequestPacket { command: GET, key, ..RequestPacket::default() })?;
         match response.status {
             DONE => Ok(Some(Found { item: response.value, token: response.token })),
             NOT_FOUND => Ok(None),
@@ -192,7 +198,8 @@ impl Connection {
     }
 
     pub(super) fn delete(&mut self, key: &str) -> Result<(), Failure> {
-        let response = self.call(&Request { command: DELETE, key, ..Request::default() })?;
+        let response =
+            self.call(&RequestPacket { command: DELETE, key, ..RequestPacket::default() })?;
         match response.status {
             DONE | NOT_FOUND => Ok(()),
             _ => Err(response.refusal()),
@@ -206,11 +213,11 @@ impl Connection {
         item: &[u8],
         lifetime: Duration,
         token: u64,
-    ) -> Result<Response, Failure> {
+    ) -> Result<ResponsePacket, Failure> {
         let [a, b, c, d] = self.expiry(lifetime)?.to_be_bytes();
         // Before the expiry, four bytes of flags that nobody uses.
         let extras = &[0, 0, 0, 0, a, b, c, d];
-        let response = self.call(&Request { command, extras, key, value: item, token })?;
+        let response = self.call(&RequestPacket { command, extras, key, value: item, token })?;
         if response.status == TOO_LARGE {
             // Its key and some 60 bytes of the server's own included.
             let limit = self.statistic("settings", "item_size_max")?.unwrap_or(USUAL_LIMIT);
@@ -235,7 +242,7 @@ impl Connection {
     /// A number among the server's statistics of this group.
     fn statistic(&mut self, group: &str, name: &str) -> Result<Option<u64>, Failure> {
         let mut number = None;
-        let request = Request { command: STATISTICS, key: group, ..Request::default() };
+        let request = RequestPacket { command: STATISTICS, key: group, ..RequestPacket::default() };
         let mut response = self.call(&request)?;
         // One response for each; the last one has no key, as an error has none.
         while !response.key.is_empty() {
@@ -248,19 +255,19 @@ impl Connection {
         Ok(number)
     }
 
-    fn call(&mut self, request: &Request) -> Result<Response, Failure> {
+    fn call(&mut self, request: &RequestPacket) -> Result<ResponsePacket, Failure> {
         self.stream.get_mut().write_all(&request.bytes()).map_err(failure)?;
         self.receive(request.command).map_err(failure)
     }
 
-    fn receive(&mut self, command: u8) -> io::Result<Response> {
+    fn receive(&mut self, command: u8) -> io::Result<ResponsePacket> {
         let mut first = [0];
         self.stream.read_exact(&mut first)?;
         self.receive_after(first[0], command)
     }
 
     /// The response to `command` whose first byte came already.
-    fn receive_after(&mut self, first: u8, command: u8) -> io::Result<Response> {
+    fn receive_after(&mut self, first: u8, command: u8) -> io::Result<ResponsePacket> {
         let mut header = [first; HEADER];
         self.stream.read_exact(&mut header[1..])?;
         let [magic, answered, k0, k1, extras, _, s0, s1, b0, b1, b2, b3, ..] = header;
@@ -280,7 +287,7 @@ impl Connection {
         let key = rest.split_off(extras);
         let [.., t0, t1, t2, t3, t4, t5, t6, t7] = header;
         let token = u64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
-        Ok(Response { status: u16::from_be_bytes([s0, s1]), token, key, value })
+        Ok(ResponsePacket { status: u16::from_be_bytes([s0, s1]), token, key, value })
     }
 }
 
@@ -311,7 +318,7 @@ fn failure(error: io::Error) -> Failure {
     }
 }
 
-impl Request<'_> {
+impl RequestPacket<'_> {
     /// The lengths are those of short keys, and of items in memory.
     fn bytes(&self) -> Vec<u8> {
         let body = self.extras.len() + self.key.len() + self.value.len();
@@ -329,7 +336,7 @@ impl Request<'_> {
     }
 }
 
-impl Response {
+impl ResponsePacket {
     /// The error that this is, in the server's own words.
     fn refusal(&self) -> Failure {
         let words = match self.status {

@@ -11,7 +11,7 @@ const SENTINEL: &str = "+sentinel://";
 const SENTINEL_PORT: u16 = 26379;
 
 /// The other end of connections.
-pub(super) enum Place {
+pub(super) enum Endpoint {
     Server(Client),
     Sentinel(Sentinels),
 }
@@ -19,9 +19,9 @@ pub(super) enum Place {
 /// Takes apart `redis://[user:password@]host[:port][/database]`, or
 /// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/name[/database]`, or either with
 /// `rediss`.
-pub(super) fn parse(address: &str, tls: Tls) -> Result<Place, AddressError> {
+pub(super) fn parse(address: &str, tls: Tls) -> Result<Endpoint, AddressError> {
     let Some((scheme, rest)) = address.split_once(SENTINEL) else {
-        return Ok(Place::Server(client(connection(address, tls)?)?));
+        return Ok(Endpoint::Server(client(connection(address, tls)?)?));
     };
     let wrong = AddressError::new(
         "is not redis+sentinel://[user:password@]host[:port],…/name[/database], or the same with \
@@ -54,7 +54,7 @@ pub(super) fn parse(address: &str, tls: Tls) -> Result<Place, AddressError> {
         }
     };
     let sentinels = hosts.split(',').map(sentinel).collect::<Result<_, _>>()?;
-    Ok(Place::Sentinel(Sentinels::new(sentinels, name.to_owned(), server)))
+    Ok(Endpoint::Sentinel(Sentinels::new(sentinels, name.to_owned(), server)))
 }
 
 /// The same connection to another place.

@@ -7,7 +7,7 @@ use ::redis::{Connection, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 
 use super::super::pool::{Cause, Failure, PATIENCE};
 use super::super::store::StoreError;
-use super::address::Place;
+use super::address::Endpoint;
 use super::sentinel::Master;
 
 /// How long a change may take to get to all replicas.
@@ -33,25 +33,25 @@ pub(super) struct Link {
     patience: Duration,
     /// The master's host and port, by Sentinel.
     master: Option<Master>,
-    place: Arc<Place>,
+    endpoint: Arc<Endpoint>,
 }
 
 impl Link {
-    pub(super) fn open(place: &Arc<Place>) -> Result<Link, Cause> {
-        let (connection, master) = match &**place {
-            Place::Server(client) => {
+    pub(super) fn open(endpoint: &Arc<Endpoint>) -> Result<Link, Cause> {
+        let (connection, master) = match &**endpoint {
+            Endpoint::Server(client) => {
                 let mut connection = client.get_connection_with_timeout(PATIENCE)?;
                 connection.set_read_timeout(Some(PATIENCE))?;
                 greet(&mut connection)?;
                 (connection, None)
             }
-            Place::Sentinel(sentinels) => {
+            Endpoint::Sentinel(sentinels) => {
                 let (connection, master) = sentinels.connect()?;
                 (connection, Some(master))
             }
         };
-        let place = Arc::clone(place);
-        let mut link = Link { connection, patience: Duration::ZERO, master, place };
+        let endpoint = Arc::clone(endpoint);
+        let mut link = Link { connection, patience: Duration::ZERO, master, endpoint };
         link.wait_for(PATIENCE).map_err(Cause::from)?;
         Ok(link)
     }
@@ -98,7 +98,7 @@ impl Link {
     /// Makes sure, by Sentinel, that this is the master still: one that was replaced has not what is
     /// new, and loses what it is given.
     pub(super) fn check_master(&self) -> Result<(), Failure> {
-        let (Place::Sentinel(sentinels), Some(master)) = (&*self.place, &self.master) else {
+        let (Endpoint::Sentinel(sentinels), Some(master)) = (&*self.endpoint, &self.master) else {
             return Ok(());
         };
         match sentinels.master() {

@@ -9,7 +9,7 @@ use super::super::session::{Loaded, Session};
 use super::super::store::{StoreError, Values};
 use super::super::user_index::USERNAME;
 use super::super::{Outcome, Scheme, payload};
-use super::{Place, Sessions};
+use super::{Sessions, Storage};
 use crate::seal::{Header, Opened, Refusal, Version};
 
 /// Cookies of one name that are looked at: a stray one planted beside the visitor's own must not
@@ -25,16 +25,16 @@ impl Sessions {
     ) -> Result<Session, StoreError> {
         let now = unix_seconds(self.clock.now());
         let name = self.cookies.name(scheme);
-        let mut refused: Option<Refused> = None;
+        let mut refused: Option<NotOpened> = None;
         for value in values_of(cookie_header, name).take(MAX_CANDIDATES) {
             match self.open(name, value, now) {
                 Ok(opened) => match self.find(&opened)? {
                     Some((loaded, values)) => {
                         return Ok(Session::opened(loaded, values, scheme, now));
                     }
-                    None => refused = refused.or(Some(Refused::Revoked)),
+                    None => refused = refused.or(Some(NotOpened::Revoked)),
                 },
-                Err(refusal) => refused = refused.or(Some(Refused::Sealed(refusal))),
+                Err(refusal) => refused = refused.or(Some(NotOpened::Sealed(refusal))),
             }
         }
         let outcome = refused.map_or(Outcome::New, |refused| {
@@ -45,9 +45,9 @@ impl Sessions {
     }
 
     fn open(&self, name: &str, value: &str, now: u64) -> Result<Opened, Refusal> {
-        let version = match self.place {
-            Place::Cookie(_) => Version::Values,
-            Place::Store(_) => Version::Stored,
+        let version = match self.storage {
+            Storage::Cookie(_) => Version::Values,
+            Storage::Store(_) => Version::Stored,
         };
         self.keyring.open(name, value, version, self.settings.lifetimes, now)
     }
@@ -58,10 +58,10 @@ impl Sessions {
         if self.is_too_early(created) {
             return Ok(None);
         }
-        let values = match &self.place {
-            Place::Cookie(revoked) if revoked.contains(id) => None,
-            Place::Cookie(_) => Some(payload::decode(opened.payload())),
-            Place::Store(stored) => stored.find(id)?,
+        let values = match &self.storage {
+            Storage::Cookie(revoked) if revoked.contains(id) => None,
+            Storage::Cookie(_) => Some(payload::decode(opened.payload())),
+            Storage::Store(stored) => stored.find(id)?,
         };
         let is_revoked = |values: &Values| {
             values.get(USERNAME).is_some_and(|user| self.is_user_revoked(user, created))
@@ -87,27 +87,27 @@ fn values_of<'h>(cookie_header: &'h str, name: &str) -> impl Iterator<Item = &'h
 }
 
 /// Why a cookie is not the session.
-enum Refused {
+enum NotOpened {
     Sealed(Refusal),
     Revoked,
 }
 
-impl Refused {
+impl NotOpened {
     fn outcome(&self) -> Outcome {
         match self {
-            Refused::Revoked => Outcome::Revoked,
-            Refused::Sealed(Refusal::Forged | Refusal::Undecryptable) => Outcome::Forged,
-            Refused::Sealed(Refusal::Idle | Refusal::TooOld) => Outcome::Expired,
-            Refused::Sealed(_) => Outcome::Malformed,
+            NotOpened::Revoked => Outcome::Revoked,
+            NotOpened::Sealed(Refusal::Forged | Refusal::Undecryptable) => Outcome::Forged,
+            NotOpened::Sealed(Refusal::Idle | Refusal::TooOld) => Outcome::Expired,
+            NotOpened::Sealed(_) => Outcome::Malformed,
         }
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for NotOpened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refused::Sealed(refusal) => refusal.fmt(f),
-            Refused::Revoked => f.write_str("its session was ended before"),
+            NotOpened::Sealed(refusal) => refusal.fmt(f),
+            NotOpened::Revoked => f.write_str("its session was ended before"),
         }
     }
 }

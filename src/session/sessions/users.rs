@@ -6,7 +6,7 @@ use super::super::clock::unix_seconds;
 use super::super::session::Session;
 use super::super::store::{Key, StoreError};
 use super::super::user_index::{USERNAME, UserIndex, UserSession};
-use super::{Place, Sessions};
+use super::{Sessions, Storage};
 use crate::seal::CLOCK_SKEW;
 
 /// Sessions of one user that are told of.
@@ -37,9 +37,9 @@ impl Sessions {
     /// ```
     pub fn revoke_user(&self, user: &str) -> Result<(), StoreError> {
         let now = unix_seconds(self.clock.now());
-        let is_done = match &self.place {
-            Place::Cookie(_) => false,
-            Place::Store(stored) => stored.delete_by_user(user)?,
+        let is_done = match &self.storage {
+            Storage::Cookie(_) => false,
+            Storage::Store(stored) => stored.delete_by_user(user)?,
         };
         // A session that was being saved at this moment was not in the index yet.
         let end = if is_done { now.saturating_add(CLOCK_SKEW) } else { self.end_of(now) };
@@ -88,16 +88,16 @@ impl Sessions {
     ///
     /// [`StoreError`] where the store cannot be reached.
     pub fn revoke(&self, key: &Key, user: &str) -> Result<bool, StoreError> {
-        match &self.place {
-            Place::Cookie(_) => Ok(false),
-            Place::Store(stored) => stored.delete_if_of(key, user),
+        match &self.storage {
+            Storage::Cookie(_) => Ok(false),
+            Storage::Store(stored) => stored.delete_if_of(key, user),
         }
     }
 
     fn users(&self) -> Option<&dyn UserIndex> {
-        match &self.place {
-            Place::Cookie(_) => None,
-            Place::Store(stored) => stored.users(),
+        match &self.storage {
+            Storage::Cookie(_) => None,
+            Storage::Store(stored) => stored.users(),
         }
     }
 

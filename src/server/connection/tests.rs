@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::http::{Method, Response};
 use crate::server::driver::{Deed, drive};
+use crate::server::message::{Answer, LARGE_ANSWER};
 
 /// A connection with a clock of its own.
 struct Visit {

@@ -1,0 +1,91 @@
+//! How a connection gets its answer, and hands out the bytes to be written.
+
+use std::mem;
+
+use super::parser::Persistence;
+use super::rejection::Rejection;
+use super::{After, Connection, Moment, State};
+use crate::server::message::{Answer, LARGE_ANSWER};
+
+impl Connection {
+    /// The answer of a worker came.
+    pub(in crate::server) fn answer(&mut self, moment: Moment<'_>, answer: Answer) {
+        let State::InFlight(in_flight) = self.state else { return };
+        let after = match in_flight.persistence {
+            Persistence::Close => After::Close,
+            _ if moment.draining => After::Close,
+            _ => After::NextRequest,
+        };
+        self.write(answer, after, in_flight.persistence);
+        self.had_large_answer = self.output.len() > LARGE_ANSWER;
+        self.enter(moment, State::Answering(after));
+    }
+
+    /// The front door answers itself. Unless the request was taken, nothing can follow the answer:
+    /// to reject all that a client sends at once, one after another, would keep the server from
+    /// everybody else.
+    pub(in crate::server) fn reject(&mut self, moment: Moment<'_>, rejection: Rejection) {
+        match &self.state {
+            State::InFlight(in_flight) => {
+                let answer = rejection.render(in_flight.head_only);
+                self.answer(moment, answer);
+            }
+            State::Idle | State::Head => self.reject_at_last(moment, rejection, false),
+            State::Body(request) | State::Ready(request) => {
+                let head_only = request.head_only();
+                self.reject_at_last(moment, rejection, head_only);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn reject_at_last(
+        &mut self,
+        moment: Moment<'_>,
+        rejection: Rejection,
+        head_only: bool,
+    ) {
+        self.write(rejection.render(head_only), After::Close, Persistence::Close);
+        self.enter(moment, State::Answering(After::Close));
+    }
+
+    fn write(&mut self, answer: Answer, after: After, persistence: Persistence) {
+        let Answer { mut head, body } = answer;
+        head.extend_from_slice(match (after, persistence) {
+            (After::Close, _) => b"Connection: close\r\n\r\n",
+            (After::NextRequest, Persistence::SayKeepAlive) => b"Connection: keep-alive\r\n\r\n",
+            (After::NextRequest, _) => b"\r\n",
+        });
+        if body.len() > LARGE_ANSWER {
+            self.output.append(head);
+            self.output.follow(body);
+        } else {
+            head.extend_from_slice(&body);
+            self.output.append(head);
+        }
+    }
+
+    /// The bytes to be written.
+    pub(in crate::server) fn output(&self) -> &[u8] {
+        self.output.next()
+    }
+
+    /// So many bytes of the output were written.
+    pub(in crate::server) fn wrote(&mut self, moment: Moment<'_>, count: usize) {
+        if !self.output.wrote(count) {
+            return;
+        }
+        match self.state {
+            State::Answering(After::Close) => self.enter(moment, State::ShuttingDown),
+            State::Answering(After::NextRequest) => {
+                self.enter(moment, State::Idle);
+                let behind = mem::take(&mut self.input);
+                self.receive_head(moment, &behind);
+                if moment.draining && self.is_idle() {
+                    self.enter(moment, State::Closed);
+                }
+            }
+            _ => {}
+        }
+    }
+}

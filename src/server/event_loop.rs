@@ -17,6 +17,7 @@ use super::backend::completions::{Completion, Completions};
 use super::backend::statistics::WorkerStatistics;
 use super::backend::workers::Exchange;
 use super::backend::{Backend, Broken};
+use super::config::Config;
 use super::connection::rejection;
 use super::connections::{Connections, Progress};
 use super::dispatch::{Dispatch, Overdue, Waiting};
@@ -25,9 +26,9 @@ use super::lifecycle::signals::Signals;
 use super::lifecycle::watchdog::{Signs, Watchdog};
 use super::message::Answer;
 use super::readiness::Readiness;
+use super::serve_error::ServeError;
 use super::ticket::Ticket;
 use super::tokens::{self, COMPLETIONS, ConnectionKey, LISTENER, LaneKey, SIGNALS};
-use super::{Config, ServeError};
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 1024;

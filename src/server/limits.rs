@@ -34,7 +34,7 @@ pub struct Limits {
     pub idle_time: Duration,
     /// Time to take an answer, beside what its size allows.
     pub answer_time: Duration,
-    /// Bytes a second at which a visitor must take an answer, at least.
+    /// Bytes a second at which a client must take an answer, at least.
     pub answer_rate: usize,
     /// Time for which input is discarded after a closing answer.
     pub linger_time: Duration,
@@ -97,7 +97,7 @@ impl Limits {
         self
     }
 
-    /// How long a visitor may take over an answer of this size.
+    /// How long a client may take over an answer of this size.
     pub(super) fn time_for_answer(&self, size: usize) -> Duration {
         self.answer_time + Duration::from_secs_f64(size as f64 / self.answer_rate.max(1) as f64)
     }

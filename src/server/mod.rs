@@ -34,7 +34,7 @@
 //! | `backend/` | owns the lanes, tiny_http and the workers |
 //! | `lifecycle/` | ends the server: signals, panics, being stuck |
 //! | `message.rs`, `ticket.rs`, `tokens.rs`, `readiness.rs` | pass between the parts: requests and answers, the names of requests, connections and lanes, and events |
-//! | `limits.rs`, `listener.rs`, `slow_work.rs` | are what programs set, open and use |
+//! | `config.rs`, `limits.rs`, `listener.rs`, `slow_work.rs`, `serve_error.rs` | are what programs set, open, use and get back |
 //! | `driver.rs` | drives one connection with bytes, for tests and the fuzzer |
 //!
 //! Connections, dispatch and backend do not know each other.
@@ -57,6 +57,7 @@
 //! ```
 
 mod backend;
+mod config;
 mod connection;
 mod connections;
 mod dispatch;
@@ -69,80 +70,27 @@ mod limits;
 mod listener;
 mod message;
 mod readiness;
+mod serve_error;
 mod slow_work;
 mod ticket;
 mod tokens;
 
-use std::fmt;
 use std::io;
-use std::net::TcpListener;
 
 use mio::Poll;
 
+pub use config::Config;
 pub use limits::Limits;
 pub use listener::listen;
+pub use serve_error::ServeError;
 pub use slow_work::{Leave, SlowWork};
 
-use crate::http::{Request, Response, TrustedProxies};
-use backend::backend_socket::BackendSocket;
+use crate::http::{Request, Response};
+use backend::backend_socket::{self, BackendSocket};
 use backend::workers::{Exchange, Workers};
 use event_loop::EventLoop;
 use lifecycle::panics;
 use lifecycle::signals::Signals;
-
-/// How to serve. [`serve`] has an example.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Config {
-    /// The socket that clients connect to.
-    pub listener: TcpListener,
-    /// Threads that run the handler. There are as many lanes to tiny_http.
-    pub workers: usize,
-    /// Connections of visitors, at most; the limit of open files may allow less.
-    pub max_connections: usize,
-    /// Proxies in front of this server that are trusted to tell whose requests they pass on. With
-    /// none, at most a quarter of the connections belong to one address.
-    pub trusted_proxies: TrustedProxies,
-    /// The limits of size and time for each client.
-    pub limits: Limits,
-}
-
-impl Config {
-    /// The defaults, for a small dyno or machine.
-    pub fn new(listener: TcpListener) -> Self {
-        Config {
-            listener,
-            workers: 8,
-            max_connections: 10_000,
-            trusted_proxies: TrustedProxies(0),
-            limits: Limits::default(),
-        }
-    }
-}
-
-/// Why serving ended, or did not begin.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// It could not begin.
-    Start(String),
-    /// The event loop cannot wait for events any more.
-    Poll(io::Error),
-    /// A second SIGTERM or SIGINT came before the drain was over.
-    Interrupted,
-}
-
-impl fmt::Display for ServeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ServeError::Start(why) => write!(f, "the server cannot start: {why}"),
-            ServeError::Poll(error) => write!(f, "the server cannot wait for events: {error}"),
-            ServeError::Interrupted => f.write_str("a second signal ended the drain"),
-        }
-    }
-}
-
-impl std::error::Error for ServeError {}
 
 /// Serves until SIGTERM or SIGINT, then drains: what has begun is finished.
 ///
@@ -159,7 +107,8 @@ where
     let start = |error: io::Error| ServeError::Start(error.to_string());
     let signals = Signals::catch().map_err(start)?;
     let (socket, listener) = BackendSocket::listen().map_err(start)?;
-    panics::install(socket.directory());
+    let directory = socket.directory();
+    panics::install(move || directory.iter().for_each(|path| backend_socket::remove(path)));
     let poll = Poll::new().map_err(start)?;
     let capacity = dispatch::capacity(config.workers);
     let exchange =

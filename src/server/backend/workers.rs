@@ -18,11 +18,12 @@ use super::lane::{PROBE, TICKET_FIELD};
 use super::pending::{Found, PendingRequest, PendingRequests};
 use super::statistics::WorkerStatistics;
 use crate::http::{Error, Method, Request, Response, TrustedProxies};
+use crate::server::config::Config;
 use crate::server::lifecycle::panics;
 use crate::server::message::Answer;
+use crate::server::serve_error::ServeError;
 use crate::server::ticket::Ticket;
 use crate::server::tokens::{COMPLETIONS, LaneKey};
-use crate::server::{Config, ServeError};
 
 /// The parts that workers share with the event loop.
 #[derive(Clone)]
@@ -208,7 +209,7 @@ where
         answer
     }
 
-    /// A handler that panics costs its visitor a 500, and nobody else anything.
+    /// A handler that panics costs its client a 500, and no other client anything.
     fn respond(&self, mut request: Request) -> Response {
         // The request is only read again for its id, which a panic cannot have touched; what the
         // handler itself shares, it shares between threads: its locks are poisoned.

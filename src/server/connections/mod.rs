@@ -28,7 +28,7 @@ use std::time::Instant;
 use mio::Registry;
 use slotmap::SlotMap;
 
-use super::Config;
+use super::config::Config;
 use super::connection::rejection::Rejection;
 use super::connection::{Connection, Moment, Stage, Want};
 use super::limits::Limits;

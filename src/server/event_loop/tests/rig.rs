@@ -15,12 +15,14 @@ use crate::http::{Method, Request, Response};
 use crate::server::backend::backend_socket::BackendSocket;
 use crate::server::backend::completions::Completion;
 use crate::server::backend::workers::{Exchange, Workers};
+use crate::server::config::Config;
+use crate::server::dispatch;
 use crate::server::event_loop::EventLoop;
 use crate::server::lifecycle::signals::Signals;
+use crate::server::listener::listen;
 use crate::server::message::Answer;
 use crate::server::ticket::Ticket;
 use crate::server::tokens::LaneKey;
-use crate::server::{Config, dispatch, listen};
 
 /// Longer than anything here takes, on any machine.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`session`] | sessions: load one from a `Cookie` header, save it into a `Set-Cookie` |
 //! | [`seal`] | the crypto module underneath: how a session becomes a cookie value |
-//! | [`http`] | a thin layer over tiny_http: request, response, router, form, assets |
+//! | [`http`] | a thin layer of HTTP: request, response, router, form, assets |
 //! | [`server`] | a blocking accept loop and a fixed pool of workers, behind a front door |
 //!
 //! The last two come with the Cargo feature `server`, which is on by default and also builds the

@@ -223,7 +223,7 @@ fn a_cookie_of_one_name_opens_under_no_other() {
     let visit = visitor.jar.remove("visit").expect("a visit");
     visitor.jar.insert("taste".to_owned(), visit);
     assert!(visitor.get("/").text().contains("<h1>Hello!</h1>"));
-    assert!(visitor.jar.is_empty(), "what does not open is cleared");
+    assert_eq!(visitor.jar.keys().collect::<Vec<_>>(), ["taste"], "it may open elsewhere");
 }
 
 #[test]

@@ -74,7 +74,10 @@ fn it_counts_loads_by_outcome_and_opened_sessions_by_their_keys() {
              # HELP waxseal_sessions_opened_total Sessions opened, by the pair of keys.\n\
              # TYPE waxseal_sessions_opened_total counter\n\
              waxseal_sessions_opened_total{keys=\"current\"} 3\n\
-             waxseal_sessions_opened_total{keys=\"previous\"} 1\n"
+             waxseal_sessions_opened_total{keys=\"previous\"} 1\n\
+             # HELP waxseal_cookies_forged_total Cookies that no key authenticates.\n\
+             # TYPE waxseal_cookies_forged_total counter\n\
+             waxseal_cookies_forged_total 0\n"
         )
     );
     assert_eq!(head("/metrics").sent_to(&server).status, 200);

@@ -39,7 +39,9 @@ impl Metrics {
         for (keys, count) in self.key_names.iter().zip(counts.keys()) {
             writeln!(out, "waxseal_sessions_opened_total{{keys=\"{keys}\"}} {count}")?;
         }
-        Ok(())
+        writeln!(out, "# HELP waxseal_cookies_forged_total Cookies that no key authenticates.")?;
+        writeln!(out, "# TYPE waxseal_cookies_forged_total counter")?;
+        writeln!(out, "waxseal_cookies_forged_total {}", counts.forged_cookies())
     }
 }
 

@@ -57,6 +57,7 @@ pub use keyring::{
     KeyError, KeyKind, Keyring, check_authentication_key, check_encryption_key, looks_weak,
 };
 pub use lifetimes::{CLOCK_SKEW, Lifetimes};
+pub(crate) use opening::Authentic;
 pub use opening::{Opened, Refusal};
 
 /// Longest cookie value that is looked at, and longest name and value together that browsers keep

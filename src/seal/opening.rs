@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::Mac;
 
+use super::keyring::Pair;
 use super::{Header, Keyring, Lifetimes, MAX_COOKIE, SIV_LEN, STORED_PAYLOAD, TAG_LEN, Version};
 
 /// Longest value, decoded.
@@ -30,26 +31,55 @@ impl Keyring {
         lifetimes: Lifetimes,
         now: u64,
     ) -> Result<Opened, Refusal> {
-        let mut sealed = Sealed::decode(name, value)?;
+        self.authenticate(name, value)?.open(version, lifetimes, now)
+    }
+
+    /// Checks that a pair of the keyring made `value`, which came as the cookie called `name`. An
+    /// error is one of the first four refusals.
+    pub(crate) fn authenticate(&self, name: &str, value: &str) -> Result<Authentic<'_>, Refusal> {
+        let sealed = Sealed::decode(name, value)?;
         let header = sealed.header()?;
-        if header.version != version {
-            return Err(Refusal::OtherVersion(header.version));
+        match self.pairs().iter().position(|pair| sealed.is_made_by(pair)) {
+            Some(first) => Ok(Authentic { pairs: self.pairs(), first, sealed, header }),
+            None => Err(Refusal::Forged),
         }
-        let mut refusal = Refusal::Forged;
-        for (index, pair) in self.pairs().iter().enumerate() {
-            let mac = pair.mac.clone().chain_update(sealed.context_and_body());
-            if mac.verify_slice(sealed.tag()).is_err() {
-                continue;
-            }
-            lifetimes.check(&header, now)?;
+    }
+}
+
+/// A value that a pair of the keyring made. Its header can be believed; it is not opened yet.
+pub(crate) struct Authentic<'k> {
+    pairs: &'k [Pair],
+    /// The first pair whose authentication key made it.
+    first: usize,
+    sealed: Sealed,
+    header: Header,
+}
+
+impl Authentic<'_> {
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The rest of what [`Keyring::open`] does.
+    pub(crate) fn open(
+        mut self,
+        version: Version,
+        lifetimes: Lifetimes,
+        now: u64,
+    ) -> Result<Opened, Refusal> {
+        if self.header.version != version {
+            return Err(Refusal::OtherVersion(self.header.version));
+        }
+        lifetimes.check(&self.header, now)?;
+        for (index, pair) in self.pairs.iter().enumerate().skip(self.first) {
             // Two pairs may share the authentication key, where the other key alone was changed:
             // what this pair cannot decrypt, the next may.
-            if sealed.decrypt(&pair.siv_key) {
-                return sealed.into_opened(header, index);
+            let is_made_by_it = index == self.first || self.sealed.is_made_by(pair);
+            if is_made_by_it && self.sealed.decrypt(&pair.siv_key) {
+                return self.sealed.into_opened(self.header, index);
             }
-            refusal = Refusal::Undecryptable;
         }
-        Err(refusal)
+        Err(Refusal::Undecryptable)
     }
 }
 
@@ -86,6 +116,11 @@ impl Sealed {
     fn header(&self) -> Result<Header, Refusal> {
         let bytes = self.buffer[self.header_at..].first_chunk().ok_or(Refusal::TooShort)?;
         Header::from_bytes(bytes).map_err(Refusal::UnknownVersion)
+    }
+
+    fn is_made_by(&self, pair: &Pair) -> bool {
+        let mac = pair.mac.clone().chain_update(self.context_and_body());
+        mac.verify_slice(self.tag()).is_ok()
     }
 
     fn context_and_body(&self) -> &[u8] {
@@ -160,11 +195,11 @@ pub enum Refusal {
     TooShort,
     /// The first byte is no version that this code knows.
     UnknownVersion(u8),
-    /// The version is known, and not the one expected here.
-    OtherVersion(Version),
     /// The tag is right under no key of the keyring: made without the keys, for another cookie,
     /// or changed since.
     Forged,
+    /// The version is known, and not the one expected here.
+    OtherVersion(Version),
     /// Made more than [`CLOCK_SKEW`](super::CLOCK_SKEW) seconds from now.
     Future,
     /// It claims that its session began after the cookie was made.

@@ -29,12 +29,14 @@ pub struct Counts {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     /// In the order of the keyring.
     keys: Box<[AtomicU64]>,
+    forged: AtomicU64,
 }
 
 impl Counts {
     pub(super) fn new(pairs_of_keys: usize) -> Counts {
         let outcomes = [const { AtomicU64::new(0) }; Outcome::ALL.len()];
-        Counts { outcomes, keys: (0..pairs_of_keys).map(|_| AtomicU64::new(0)).collect() }
+        let keys = (0..pairs_of_keys).map(|_| AtomicU64::new(0)).collect();
+        Counts { outcomes, keys, forged: AtomicU64::new(0) }
     }
 
     pub(super) fn add(&self, session: &Session) {
@@ -43,6 +45,17 @@ impl Counts {
         if let Some(loaded) = &session.loaded {
             self.keys[loaded.key].fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn add_forged(&self, cookies: u64) {
+        if cookies > 0 {
+            self.forged.fetch_add(cookies, Ordering::Relaxed);
+        }
+    }
+
+    /// How many cookies came that no key authenticates, be it beside one that opened.
+    pub fn forged_cookies(&self) -> u64 {
+        load(&self.forged)
     }
 
     /// How many sessions were loaded with each outcome.

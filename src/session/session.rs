@@ -10,7 +10,7 @@ use super::payload::{flash_name, flash_order};
 use super::store::{Change, Values};
 use super::user_index::USERNAME;
 use super::{Outcome, Scheme};
-use crate::seal::{Fingerprint, Id, Match};
+use crate::seal::{Fingerprint, Header, Id, Match};
 
 /// The name of the value that says with which credential.
 pub(super) const AUTH: &str = "_auth";
@@ -28,11 +28,28 @@ pub struct Session {
     /// What [`Sessions::load`](super::Sessions::load) found; `None` for a session that is new.
     pub(super) loaded: Option<Loaded>,
     pub(super) outcome: Outcome,
-    /// Whether the browser holds a cookie of the name that is to go where there are no values.
-    pub(super) has_cookie: bool,
+    pub(super) cookie: BrowserCookie,
+    /// Other sessions whose cookies the browser holds under the same name. They end where this one is
+    /// renewed or destroyed: without its cookie, one of them would be the session.
+    pub(super) others: Vec<Header>,
+    /// It was renewed or destroyed since it was loaded.
+    pub(super) ends_others: bool,
     pub(super) scheme: Scheme,
     /// When it was loaded, in unix seconds.
     now: u64,
+}
+
+/// The cookie of the name that the browser holds.
+#[derive(Clone, Copy)]
+pub(super) struct BrowserCookie {
+    /// There is one.
+    pub(super) is_held: bool,
+    /// It is to go if the session has no values.
+    pub(super) is_to_go: bool,
+}
+
+impl BrowserCookie {
+    pub(super) const NONE: BrowserCookie = BrowserCookie { is_held: false, is_to_go: false };
 }
 
 /// A session as it was before this request.
@@ -50,21 +67,35 @@ pub(super) struct Loaded {
 
 impl Session {
     /// An empty session that nothing is known of yet.
-    pub(super) fn new(outcome: Outcome, scheme: Scheme, now: u64) -> Session {
+    pub(super) fn new(
+        outcome: Outcome,
+        cookie: BrowserCookie,
+        others: Vec<Header>,
+        scheme: Scheme,
+        now: u64,
+    ) -> Session {
         Session {
             id: Id::random(),
             created: now,
             values: Values::new(),
             loaded: None,
             outcome,
-            has_cookie: !matches!(outcome, Outcome::New | Outcome::Revoked),
+            cookie,
+            others,
+            ends_others: false,
             scheme,
             now,
         }
     }
 
     /// A session that was opened.
-    pub(super) fn opened(loaded: Loaded, values: Values, scheme: Scheme, now: u64) -> Session {
+    pub(super) fn opened(
+        loaded: Loaded,
+        values: Values,
+        others: Vec<Header>,
+        scheme: Scheme,
+        now: u64,
+    ) -> Session {
         let outcome = if loaded.key > 0 { Outcome::PreviousKey } else { Outcome::Valid };
         Session {
             id: loaded.id,
@@ -72,7 +103,9 @@ impl Session {
             values,
             loaded: Some(loaded),
             outcome,
-            has_cookie: true,
+            cookie: BrowserCookie { is_held: true, is_to_go: true },
+            others,
+            ends_others: false,
             scheme,
             now,
         }
@@ -271,6 +304,7 @@ impl Session {
     pub fn renew(&mut self) {
         self.id = Id::random();
         self.created = self.now;
+        self.ends_others = true;
     }
 
     /// Ends it: the values are gone, and when it is saved, the browser's cookie is removed and the
@@ -280,6 +314,7 @@ impl Session {
     pub fn destroy(&mut self) {
         self.clear();
         self.renew();
+        self.cookie.is_to_go = self.cookie.is_held;
     }
 
     /// Whether its values differ from what was loaded.

@@ -15,7 +15,7 @@ use self::stored::Stored;
 use super::clock::unix_seconds;
 use super::cookie::CookieMaker;
 use super::revoked::{RevokedIds, RevokedUsers};
-use super::session::{Loaded, Session};
+use super::session::{BrowserCookie, Loaded, Session};
 use super::store::{Committed, Store, StoreError};
 use super::user_index::USERNAME;
 use super::{
@@ -101,14 +101,16 @@ impl Sessions {
     /// The session of a visitor who sent this `Cookie` header (empty where there was none; several
     /// lines are joined by `; `).
     ///
-    /// Of up to four cookies of the name, the first that opens is the session. Where none does,
-    /// the session is empty and its [`outcome`](Session::outcome) says why.
+    /// Of the cookies of the name that one of the keys made, the one that was sealed last is the
+    /// session. Where it does not open, the session is empty and its [`outcome`](Session::outcome)
+    /// says why; an older one is not taken instead. Sixteen cookies of the name are looked at, four of
+    /// which a key made.
     ///
     /// # Errors
     ///
     /// Never for what the visitor sent: only [`StoreError`], where the store cannot be reached.
     pub fn load(&self, cookie_header: &str, scheme: Scheme) -> Result<Session, StoreError> {
-        let session = self.first_that_opens(cookie_header, scheme)?;
+        let session = self.newest(cookie_header, scheme)?;
         self.counts.add(&session);
         Ok(session)
     }
@@ -137,9 +139,14 @@ impl Sessions {
 
     /// What is due: a cookie to set, or to remove, or `None`.
     ///
-    /// Due are: a change; a cookie that did not open, to be cleared; a session opened with a
+    /// Due are: a change; a cookie that can never open again, to be cleared; a session opened with a
     /// previous key, to be sealed anew; a quarter of the idle time gone. An answer that sets a
     /// cookie must not be kept by any cache.
+    ///
+    /// A cookie that another process may be able to open is left where it is: one from the future, of
+    /// keys that this process does not have, of an unknown version or another kind of store. A sign-in
+    /// replaces it, and [`Session::destroy`] clears it. Both end the other sessions whose cookies the
+    /// browser sent under the same name, too.
     ///
     /// A cookie that was revoked is left where it is: it is dead, and while this request was under
     /// way another may have given the browser its successor, which goes by the same name.
@@ -179,9 +186,10 @@ impl Sessions {
             Err(error) => return Err(error),
         };
         self.revoke_renewed(session, now)?;
+        self.revoke_others(session, now)?;
         session.loaded =
             Some(Loaded { id: session.id, created: session.created, sealed, key: 0, values: None });
-        session.has_cookie = true;
+        session.cookie = BrowserCookie { is_held: true, is_to_go: true };
         Ok(Some(cookie))
     }
 
@@ -249,12 +257,16 @@ impl Sessions {
             (Storage::Store(stored), Some(loaded)) => stored.delete(loaded.id)?,
             _ => self.revoke_renewed(session, now)?,
         }
+        self.revoke_others(session, now)?;
         if session.loaded.take().is_some() {
             // Under the old id, what is put in from here on would revive what was just deleted.
             session.renew();
         }
-        let had_cookie = std::mem::take(&mut session.has_cookie);
-        Ok(had_cookie.then(|| self.cookies.removal(session.scheme)))
+        if !session.cookie.is_to_go {
+            return Ok(None);
+        }
+        session.cookie = BrowserCookie::NONE;
+        Ok(Some(self.cookies.removal(session.scheme)))
     }
 
     fn seal(&self, session: &Session, sealed: u64) -> Result<Cookie<'static>, SaveError> {
@@ -306,12 +318,30 @@ impl Sessions {
         let Some(old) = session.loaded.as_ref().filter(|_| session.is_renewed()) else {
             return Ok(());
         };
+        self.revoke_id(old.id, old.created, now)
+    }
+
+    /// Revokes the other sessions of the browser, where this one was renewed or destroyed.
+    fn revoke_others(&self, session: &mut Session, now: u64) -> Result<(), StoreError> {
+        if !session.ends_others {
+            return Ok(());
+        }
+        while let Some(other) = session.others.last() {
+            if other.version == self.version() && other.id != session.id {
+                self.revoke_id(other.id, other.created, now)?;
+            }
+            session.others.pop();
+        }
+        Ok(())
+    }
+
+    fn revoke_id(&self, id: Id, created: u64, now: u64) -> Result<(), StoreError> {
         match &self.storage {
             Storage::Cookie(revoked) => {
-                revoked.insert(old.id, self.end_of(old.created), now);
+                revoked.insert(id, self.end_of(created), now);
                 Ok(())
             }
-            Storage::Store(stored) => stored.delete(old.id),
+            Storage::Store(stored) => stored.delete(id),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Loading: whatever the visitor sent, and whatever the store answers.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use waxseal::session::{Key, Outcome, SaveError, Scheme, Settings, Store, StoreError};
 
 use super::support::{
@@ -105,11 +107,129 @@ fn a_session_whose_record_is_gone_is_revoked() {
 }
 
 #[test]
-fn the_first_cookie_that_opens_is_the_session() {
+fn the_cookie_that_was_sealed_last_is_the_session() {
     for site in Site::both() {
-        let (foo, bar) = (site.foo(), site.visitor(&[("username", "bar")]));
-        assert_eq!(site.load(&format!("{foo}; {bar}")).get("username"), Some("foo"));
-        assert_eq!(site.load(&format!("{bar}; {foo}")).get("username"), Some("bar"));
+        let foo = site.foo();
+        site.wait(1);
+        let bar = site.visitor(&[("username", "bar")]);
+        for cookies in [format!("{foo}; {bar}"), format!("{bar}; {foo}")] {
+            assert_eq!(site.load(&cookies).get("username"), Some("bar"));
+        }
+    }
+}
+
+#[test]
+fn where_the_last_was_signed_out_no_older_one_is_taken() {
+    for site in Site::both() {
+        let older = site.foo();
+        site.wait(1);
+        let last = site.visitor(&[("username", "bar")]);
+        let mut session = site.load(&last);
+        session.destroy();
+        site.save(&mut session);
+        for cookies in [format!("{older}; {last}"), format!("{last}; {older}")] {
+            assert_eq!(site.outcome(&cookies), Outcome::Revoked);
+        }
+    }
+}
+
+#[test]
+fn where_the_last_has_expired_no_older_one_is_taken() {
+    let site = Site::sealed();
+    let older = by_hand(NOW - 2, NOW - 2, "username=foo");
+    let last = by_hand(NOW - ABSOLUTE - 1, NOW - 1, "username=bar");
+    for cookies in [format!("{older}; {last}"), format!("{last}; {older}")] {
+        assert_eq!(site.outcome(&cookies), Outcome::Expired);
+    }
+}
+
+/// Without the cookie that a sign-out removes, the other one would be the session.
+#[test]
+fn a_sign_out_ends_all_sessions_whose_cookies_the_browser_holds() {
+    for site in Site::both() {
+        let older = site.foo();
+        site.wait(1);
+        let last = site.visitor(&[("username", "bar")]);
+        let mut session = site.load(&format!("{older}; {last}"));
+        session.destroy();
+        assert!(is_removal(&site.save(&mut session).unwrap()));
+        assert_eq!(site.outcome(&older), Outcome::Revoked);
+        assert_eq!(site.outcome(&last), Outcome::Revoked);
+    }
+}
+
+#[test]
+fn a_sign_in_ends_all_sessions_whose_cookies_the_browser_holds() {
+    for site in Site::both() {
+        let older = site.foo();
+        site.wait(1);
+        let last = site.visitor(&[("username", "bar")]);
+        let mut session = site.load(&format!("{older}; {last}"));
+        session.sign_in(&site.sessions.fingerprint("carol", b"a hash"));
+        let carol = site.saved(&mut session);
+        assert_eq!(site.outcome(&older), Outcome::Revoked);
+        assert_eq!(site.outcome(&last), Outcome::Revoked);
+        assert_eq!(site.load(&format!("{carol}; {older}")).user(), Some("carol"));
+    }
+}
+
+/// What another process may open is its own: a clock that goes wrong, or keys that were changed in
+/// one step, sign nobody out for good.
+#[test]
+fn a_cookie_that_cannot_be_judged_is_left_where_it_is() {
+    let site = Site::sealed();
+    let future = by_hand(NOW + 300, NOW + 300, "username=foo");
+    let other_keys = Site::new(Place::Cookie, new_keyring(), Settings::default()).foo();
+    let other_store = Site::stored().foo();
+    let mut unknown = site.opened(&site.foo()).header.id.0.to_vec();
+    unknown.resize(150, 0);
+    unknown[0] = 99;
+    let unknown = format!("{NAME}={}", BASE64_URL_SAFE_NO_PAD.encode(unknown));
+    for cookies in [future, other_keys, other_store, unknown] {
+        let mut session = site.load(&cookies);
+        assert!(matches!(session.outcome(), Outcome::Malformed | Outcome::Forged), "{cookies}");
+        assert_eq!(site.save(&mut session), None, "{cookies}");
+        session.destroy();
+        assert!(is_removal(&site.save(&mut session).unwrap()), "a sign-out clears it");
+        let dead = format!("{NAME}=x");
+        for both in [format!("{cookies}; {dead}"), format!("{dead}; {cookies}")] {
+            assert_eq!(site.save(&mut site.load(&both)), None, "the removal could hit the other");
+        }
+        let mut session = site.load(&cookies);
+        session.insert("username", "bar").unwrap();
+        assert!(site.save(&mut session).is_some(), "a sign-in replaces it");
+    }
+    site.wait(300);
+    assert!(site.greets_foo(&by_hand(NOW + 300, NOW + 300, "username=foo")));
+}
+
+#[test]
+fn a_cookie_that_is_dead_is_cleared() {
+    let site = Site::sealed();
+    let idle = by_hand(NOW - IDLE, NOW - IDLE, "a=1");
+    let too_old = by_hand(NOW - ABSOLUTE - 1, NOW, "a=1");
+    let before_its_session = by_hand(NOW, NOW - 1, "a=1");
+    for cookies in [idle, too_old, before_its_session, format!("{NAME}=x"), format!("{NAME}=")] {
+        let mut session = site.load(&cookies);
+        assert!(is_removal(&site.save(&mut session).unwrap()), "{cookies}");
+    }
+}
+
+#[test]
+fn a_value_may_stand_in_quotes() {
+    for site in Site::both() {
+        let foo = site.foo();
+        let value = foo.split_once('=').unwrap().1;
+        for cookies in [
+            format!("{NAME}=\"{value}\""),
+            format!("$Version=1; {NAME}=\"{value}\"; $Path=\"/\""),
+            format!("$Version=\"1\"; {NAME}={value}"),
+        ] {
+            assert!(site.greets_foo(&cookies), "{cookies}");
+        }
+        for value in [format!("\"{value}"), format!("{value}\""), format!("\"\"{value}\"\"")] {
+            assert!(!site.greets_foo(&format!("{NAME}={value}")), "{value}");
+        }
     }
 }
 
@@ -122,6 +242,7 @@ fn a_stray_cookie_planted_beside_it_signs_nobody_out() {
         site.save(&mut signed_out);
         let old = by_hand(NOW - ABSOLUTE, NOW - IDLE, "username=bar");
         for stray in [format!("{NAME}=x"), format!("{NAME}="), old, cookies] {
+            site.wait(1);
             let foo = site.foo();
             for cookies in [format!("{stray}; {foo}"), format!("{foo}; {stray}")] {
                 let mut session = site.load(&cookies);
@@ -134,24 +255,48 @@ fn a_stray_cookie_planted_beside_it_signs_nobody_out() {
 }
 
 #[test]
-fn up_to_four_cookies_of_the_name_are_looked_at() {
+fn up_to_sixteen_cookies_of_the_name_are_looked_at() {
     for site in Site::both() {
-        let stray = format!("{NAME}=x; ");
-        let foo = site.foo();
-        assert!(site.greets_foo(&format!("{}{foo}", stray.repeat(3))));
-        assert_eq!(site.outcome(&format!("{}{foo}", stray.repeat(4))), Outcome::Malformed);
+        let other_keys = Site::new(Place::Cookie, new_keyring(), Settings::default()).foo();
+        for stray in [format!("{NAME}=x; "), format!("{other_keys}; ")] {
+            let foo = site.foo();
+            assert!(site.greets_foo(&format!("{}{foo}", stray.repeat(15))));
+            assert!(!site.greets_foo(&format!("{}{foo}", stray.repeat(16))));
+        }
         let others = "theme=dark; waxseal=x; ".repeat(50);
-        assert!(site.greets_foo(&format!("{others}{foo}")), "other names do not count");
+        assert!(site.greets_foo(&format!("{others}{}", site.foo())), "other names do not count");
     }
 }
 
 #[test]
-fn of_several_cookies_that_do_not_open_the_first_says_why() {
+fn up_to_four_cookies_that_a_key_made_count() {
+    for site in Site::both() {
+        let older: Vec<String> = (0..4).map(|_| site.visitor(&[("username", "bar")])).collect();
+        site.wait(1);
+        let foo = site.foo();
+        assert!(site.greets_foo(&format!("{}; {foo}", older[..3].join("; "))));
+        assert!(!site.greets_foo(&format!("{}; {foo}", older.join("; "))));
+    }
+}
+
+#[test]
+fn cookies_that_no_key_made_are_counted() {
+    let site = Site::sealed();
+    let other_keys = Site::new(Place::Cookie, new_keyring(), Settings::default()).foo();
+    assert!(site.greets_foo(&format!("{other_keys}; {}; {other_keys}; {NAME}=x", site.foo())));
+    assert_eq!(site.sessions.counts().forged_cookies(), 2);
+}
+
+#[test]
+fn of_several_cookies_that_do_not_open_one_that_a_key_made_says_why_else_the_first() {
     let site = Site::sealed();
     let expired = by_hand(NOW - 2 * IDLE, NOW - IDLE, "a=1");
     let malformed = format!("{NAME}=x");
+    let forged = Site::new(Place::Cookie, new_keyring(), Settings::default()).foo();
     assert_eq!(site.outcome(&format!("{expired}; {malformed}")), Outcome::Expired);
-    assert_eq!(site.outcome(&format!("{malformed}; {expired}")), Outcome::Malformed);
+    assert_eq!(site.outcome(&format!("{malformed}; {expired}")), Outcome::Expired);
+    assert_eq!(site.outcome(&format!("{malformed}; {forged}")), Outcome::Malformed);
+    assert_eq!(site.outcome(&format!("{forged}; {malformed}")), Outcome::Forged);
 }
 
 #[test]

@@ -4,9 +4,7 @@ use sha2::{Digest, Sha256};
 use waxseal::seal::{Header, Version};
 use waxseal::session::{Change, Key, Outcome, Settings, Values};
 
-use super::support::{
-    Call, IDLE, NAME, Place, Site, is_removal, keyring, life, names_and_values, new_keyring,
-};
+use super::support::{Call, IDLE, NAME, Place, Site, keyring, life, names_and_values, new_keyring};
 
 #[test]
 fn sealed_values_are_inside_the_cookie_and_no_store_is_needed() {
@@ -53,7 +51,8 @@ fn a_forged_id_never_reaches_the_store() {
     site.store.calls();
     for value in ["", "x", &value[1..], &forged, &elsewhere, &inside, &flipped] {
         let mut session = site.load(&format!("{NAME}={value}"));
-        assert!(is_removal(&site.save(&mut session).unwrap()));
+        assert!(matches!(session.outcome(), Outcome::Malformed | Outcome::Forged));
+        site.save(&mut session);
     }
     site.wait(IDLE);
     assert_eq!(site.outcome(&cookies), Outcome::Expired);

@@ -5,51 +5,88 @@ use std::fmt;
 use log::debug;
 
 use super::super::clock::unix_seconds;
-use super::super::session::{Loaded, Session};
+use super::super::session::{BrowserCookie, Loaded, Session};
 use super::super::store::{StoreError, Values};
 use super::super::user_index::USERNAME;
 use super::super::{Outcome, Scheme, payload};
 use super::{Sessions, Storage};
-use crate::seal::{Header, Opened, Refusal, Version};
+use crate::seal::{Authentic, Header, Opened, Refusal, Version};
 
-/// Cookies of one name that are looked at: a stray one planted beside the visitor's own must not
-/// sign anyone out, and a thousand of them must not cost anything.
+/// Cookies of one name that are looked at: a thousand of them must not cost anything.
+const MAX_LOOKED_AT: usize = 16;
+/// Cookies of one name that count, of those that a key of ours made. The others are strays, which a
+/// host below the same domain can plant: they must not sign anyone out.
 const MAX_CANDIDATES: usize = 4;
 
+/// The cookies of one name that came with a request.
+#[derive(Default)]
+struct Candidates<'k> {
+    /// The one that was sealed last of those that a key of ours made.
+    newest: Option<Authentic<'k>>,
+    /// The others of them.
+    others: Vec<Header>,
+    /// Why the first of the rest is none of them.
+    refusal: Option<Refusal>,
+    /// Cookies that no key authenticates.
+    forged: u64,
+    /// None of the rest may be another process's that this one cannot judge.
+    all_dead: bool,
+}
+
 impl Sessions {
-    /// The session of the first cookie that opens, or a new one.
-    pub(super) fn first_that_opens(
+    /// The session of the cookie that was sealed last, or a new one. What that cookie says decides,
+    /// whatever older ones say: where it was signed out, nobody is signed in.
+    pub(super) fn newest(
         &self,
         cookie_header: &str,
         scheme: Scheme,
     ) -> Result<Session, StoreError> {
         let now = unix_seconds(self.clock.now());
         let name = self.cookies.name(scheme);
-        let mut refused: Option<NotOpened> = None;
-        for value in values_of(cookie_header, name).take(MAX_CANDIDATES) {
-            match self.open(name, value, now) {
+        let Candidates { newest, others, refusal, forged, all_dead } =
+            self.candidates(cookie_header, name);
+        self.counts.add_forged(forged);
+        let holds_cookie = newest.is_some() || refusal.is_some();
+        let not_opened = match newest {
+            None => refusal.map(NotOpened::Sealed),
+            Some(newest) => match newest.open(self.version(), self.settings.lifetimes, now) {
                 Ok(opened) => match self.find(&opened)? {
                     Some((loaded, values)) => {
-                        return Ok(Session::opened(loaded, values, scheme, now));
+                        return Ok(Session::opened(loaded, values, others, scheme, now));
                     }
-                    None => refused = refused.or(Some(NotOpened::Revoked)),
+                    None => Some(NotOpened::Revoked),
                 },
-                Err(refusal) => refused = refused.or(Some(NotOpened::Sealed(refusal))),
-            }
-        }
-        let outcome = refused.map_or(Outcome::New, |refused| {
-            debug!(cookie = name, reason:% = refused; "cookie refused");
-            refused.outcome()
+                Err(refusal) => Some(NotOpened::Sealed(refusal)),
+            },
+        };
+        let outcome = not_opened.as_ref().map_or(Outcome::New, |reason| {
+            debug!(cookie = name, reason:% = reason; "cookie refused");
+            reason.outcome()
         });
-        Ok(Session::new(outcome, scheme, now))
+        let is_dead = all_dead && not_opened.is_some_and(|reason| reason.is_final());
+        let cookie = BrowserCookie { is_held: holds_cookie, is_to_go: is_dead };
+        Ok(Session::new(outcome, cookie, others, scheme, now))
     }
 
-    fn open(&self, name: &str, value: &str, now: u64) -> Result<Opened, Refusal> {
-        let version = match self.storage {
+    fn candidates(&self, cookie_header: &str, name: &str) -> Candidates<'_> {
+        let mut found = Candidates { all_dead: true, ..Candidates::default() };
+        for value in values_of(cookie_header, name).take(MAX_LOOKED_AT) {
+            match self.keyring.authenticate(name, value) {
+                Ok(authentic) => found.add(authentic),
+                Err(refusal) => found.refuse(name, refusal),
+            }
+            if found.others.len() + 1 == MAX_CANDIDATES {
+                break;
+            }
+        }
+        found
+    }
+
+    pub(super) fn version(&self) -> Version {
+        match self.storage {
             Storage::Cookie(_) => Version::Values,
             Storage::Store(_) => Version::Stored,
-        };
-        self.keyring.open(name, value, version, self.settings.lifetimes, now)
+        }
     }
 
     /// The session behind a cookie that opened; none where it was revoked.
@@ -76,14 +113,64 @@ impl Sessions {
 ///
 /// Around name and value, spaces and tabs are trimmed as browsers do it, and no other space:
 /// [`Cookie::parse`] trims all of Unicode's, so that `\u{2000}__Host-…`, which has no prefix to a
-/// browser and may be set by any subdomain, would count as the prefixed name.
+/// browser and may be set by any subdomain, would count as the prefixed name. A value may stand in
+/// one pair of quotes (RFC 6265, section 4.1.1).
 fn values_of<'h>(cookie_header: &'h str, name: &str) -> impl Iterator<Item = &'h str> {
     let trim = |text: &'h str| text.trim_matches([' ', '\t']);
+    let unquote = |text: &'h str| {
+        let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        inner.unwrap_or(text)
+    };
     cookie_header
         .split(';')
         .filter_map(|pair| pair.split_once('='))
         .filter(move |&(found, _)| trim(found) == name)
-        .map(move |(_, value)| trim(value))
+        .map(move |(_, value)| unquote(trim(value)))
+}
+
+impl<'k> Candidates<'k> {
+    /// Of two that were sealed in the same second, the one whose session began later is the newer,
+    /// and else the one that stands later: browsers send the older first (RFC 6265, section 5.4).
+    fn add(&mut self, authentic: Authentic<'k>) {
+        let age =
+            |authentic: &Authentic<'_>| (authentic.header().sealed, authentic.header().created);
+        match &self.newest {
+            Some(newest) if age(newest) > age(&authentic) => {
+                self.others.push(authentic.header().clone())
+            }
+            _ => {
+                let older = self.newest.replace(authentic);
+                self.others.extend(older.map(|older| older.header().clone()));
+            }
+        }
+    }
+
+    fn refuse(&mut self, name: &str, refusal: Refusal) {
+        if refusal == Refusal::Forged {
+            self.forged += 1;
+            debug!(cookie = name; "no key authenticates a cookie");
+        }
+        self.all_dead &= is_final(refusal);
+        self.refusal = self.refusal.or(Some(refusal));
+    }
+}
+
+/// Whether no process with any keys could open the value, now or later.
+fn is_final(refusal: Refusal) -> bool {
+    match refusal {
+        Refusal::UnknownVersion(_)
+        | Refusal::Forged
+        | Refusal::OtherVersion(_)
+        | Refusal::Future
+        | Refusal::Undecryptable => false,
+        Refusal::TooLong(_)
+        | Refusal::NotBase64url
+        | Refusal::TooShort
+        | Refusal::CreatedAfterSealed
+        | Refusal::Idle
+        | Refusal::TooOld
+        | Refusal::Payload => true,
+    }
 }
 
 /// Why a cookie is not the session.
@@ -99,6 +186,17 @@ impl NotOpened {
             NotOpened::Sealed(Refusal::Forged | Refusal::Undecryptable) => Outcome::Forged,
             NotOpened::Sealed(Refusal::Idle | Refusal::TooOld) => Outcome::Expired,
             NotOpened::Sealed(_) => Outcome::Malformed,
+        }
+    }
+}
+
+impl NotOpened {
+    /// Whether the cookie is to be cleared at once. One that was revoked is not: while this request
+    /// was under way another may have given the browser its successor, which goes by the same name.
+    fn is_final(&self) -> bool {
+        match self {
+            NotOpened::Revoked => false,
+            NotOpened::Sealed(refusal) => is_final(*refusal),
         }
     }
 }

@@ -6,6 +6,8 @@ from http.client import HTTPException
 from harness.load import Request
 from harness.servers import CREDENTIALS, cookies_of
 
+# astra never serves about one in five hundred fresh connections.
+TRIES = 5
 LOGIN_PAGE = "/public/login.html"
 
 
@@ -114,10 +116,12 @@ SIZES = [values(size) for size in (10, 100, 1_000, 2_000, 2_900)]
 
 def request_of(workload, server):
     """The request of a workload to one server; none where that does not answer as it is meant."""
-    try:
-        return tried(workload, server)
-    except (OSError, HTTPException):
-        return None
+    for _ in range(TRIES):
+        try:
+            return tried(workload, server)
+        except (OSError, HTTPException):
+            pass
+    return None
 
 
 def tried(workload, server):

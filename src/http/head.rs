@@ -86,7 +86,7 @@ impl Head {
         self.method
     }
 
-    /// The target. It is ASCII: whoever fills the buffer has seen to it.
+    /// The target. It is ASCII: the parser has checked that.
     pub(crate) fn target(&self) -> &str {
         std::str::from_utf8(self.bytes(self.target)).unwrap_or_default()
     }

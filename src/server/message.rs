@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::http::{Head, Method, Response};
 
 /// An answer with a body above this is a large one: its body is not copied behind its head, and
-/// whoever asks again on that connection waits behind the others.
+/// the next request of that connection waits behind those of the others.
 pub(super) const LARGE_ANSWER: usize = 64 << 10;
 /// Room for the end of a head: the `Connection` field and the empty line.
 const ADDED: usize = 32;

@@ -1,7 +1,7 @@
 //! Keys of connections and lanes, and the tokens by which the kernel's events name them.
 //!
-//! A slot is used again, a key is not: it carries the generation of its slot. Whoever holds the key
-//! of a connection that has gone, a late event or a late answer, finds nothing.
+//! A slot is used again, a key is not: it carries the generation of its slot. The key of a
+//! connection that has gone, in a late event or a late answer, finds nothing.
 
 use mio::Token;
 use slotmap::{Key, new_key_type};

@@ -54,7 +54,7 @@ impl Drop for BackendSocket {
 
 /// Removes the directory and what is in it, with no descriptor to spare.
 pub(in crate::server) fn remove(directory: &Path) {
-    // It may be gone already; there is nobody to tell.
+    // It may be gone already, and nothing depends on it.
     let _ = std::fs::remove_file(directory.join(SOCKET));
     let _ = std::fs::remove_dir(directory);
 }

@@ -39,7 +39,7 @@ pub(in crate::server) struct Completions {
     waker: Waker,
     /// The event loop has taken all completions.
     taken: Condvar,
-    /// The longest that a worker waits: nobody wants the answer after that.
+    /// The longest that a worker waits: after that the client has got another answer.
     patience: Duration,
 }
 
@@ -65,7 +65,7 @@ impl Completions {
         Ok(Completions { queue: Mutex::default(), waker, taken: Condvar::new(), patience })
     }
 
-    /// Hands something over. Once the event loop has gone, nobody takes what lies here, which does
+    /// Hands a completion over. Once the event loop has gone, it is never taken, which does
     /// no harm.
     pub(in crate::server) fn push(&self, completion: Completion) {
         let heavy = completion.is_heavy();

@@ -81,7 +81,7 @@ impl PendingRequests {
         }
     }
 
-    /// This request is forgotten: whoever still finds it on a lane gets nothing.
+    /// Forgets this request: a worker that still gets it from a lane finds nothing here.
     pub(super) fn forget(&self, ticket: Ticket) {
         drop(self.take(ticket));
     }

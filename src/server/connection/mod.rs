@@ -202,7 +202,7 @@ impl Connection {
     /// When something must have happened.
     ///
     /// A request that is whole has none here: how long it may wait for a lane, and for its answer,
-    /// is the business of whoever passes it on.
+    /// the dispatch decides.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
@@ -253,7 +253,7 @@ impl Connection {
         self.had_large_answer
     }
 
-    /// Much of a body is still to come, or nobody knows how much: it can wait in the kernel.
+    /// Much of a body is still to come, or an unknown amount: it can wait in the kernel.
     pub(super) fn awaits_large_body(&self) -> bool {
         match &self.state {
             State::Body(request) => request.missing().is_none_or(|n| n > SMALL_BODY),

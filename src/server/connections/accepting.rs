@@ -108,7 +108,7 @@ impl Connections {
         true
     }
 
-    /// Accepts those who were connected before the drain: they may have sent their request.
+    /// Accepts the connections that were made before the drain: a request may have come over them.
     pub(in crate::server) fn accept_backlog(&mut self, now: Instant) {
         self.newcomers();
         for _ in 0..=BACKLOG / AT_ONCE {

@@ -18,7 +18,7 @@ pub(super) struct Entry {
     pub(super) readable: bool,
     /// The client's end of input is behind what can be read.
     pub(super) ending: bool,
-    /// Both directions are over: nobody is there to take an answer.
+    /// Both directions are over: no answer can be delivered.
     pub(super) broken: bool,
     /// Readiness to write is asked for, which it is only after a write that did not get through.
     watches_writing: bool,

@@ -7,7 +7,7 @@ use crate::server::connection::{Connection, Stage};
 use crate::server::tokens::ConnectionKey;
 
 /// Makes room for a newcomer: the longest idle goes first, then the oldest unfinished head, then
-/// the oldest unfinished body. Nobody else does.
+/// the oldest unfinished body. A connection in any other stage stays.
 pub(super) struct EvictionOrder(LazyOrder<(Stage, Instant)>);
 
 impl EvictionOrder {

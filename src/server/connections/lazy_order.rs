@@ -1,4 +1,4 @@
-//! An order that costs nothing while nobody asks for it.
+//! An order that costs nothing until its first element is asked for.
 
 use std::collections::BTreeSet;
 

@@ -229,7 +229,7 @@ impl Connections {
         Some(key)
     }
 
-    /// The drain has begun: nobody is accepted any more, and every answer is the last. All
+    /// Begins the drain: no connection is accepted any more, and every answer is the last. All
     /// connections are to be advanced, and then [`Connections::say_goodbye`] to.
     pub(super) fn begin_drain(&mut self) -> Vec<ConnectionKey> {
         self.draining = true;

@@ -24,7 +24,7 @@ use in_flight::{Completed, InFlight};
 use queue::Queue;
 pub(super) use queue::{Next, Waiting};
 
-/// So many requests are in flight for each worker at most: whoever is done finds the next.
+/// Requests in flight for each worker, at most: a worker that is done finds the next one waiting.
 const AHEAD: usize = 2;
 /// The same while answers are quick: the more goes over a lane together, the less each costs. But
 /// a request in flight cannot be overtaken any more.
@@ -103,7 +103,8 @@ impl Dispatch {
         Some(completed)
     }
 
-    /// A connection has gone, whose request waits or is in flight: then nobody takes its answer.
+    /// Takes out a connection that has gone. Its ticket, if its request is in flight: the answer will
+    /// be dropped.
     pub(super) fn leave(&mut self, connection: ConnectionKey) -> Option<Ticket> {
         if self.queue.remove(connection) { None } else { self.in_flight.leave(connection) }
     }

@@ -15,7 +15,7 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// A sequence that nobody knows.
+    /// A sequence that cannot be guessed.
     pub(super) fn unguessable() -> io::Result<Numbers> {
         let random = || getrandom::u64().map_err(|error| io::Error::other(error.to_string()));
         Ok(Numbers { last: random()?, step: random()? | 1 })

@@ -13,7 +13,7 @@ pub struct Config {
     pub listener: TcpListener,
     /// Threads that run the handler. There are as many lanes to tiny_http.
     pub workers: usize,
-    /// Connections of visitors, at most; the limit of open files may allow less.
+    /// Connections, at most; the limit of open files may allow less.
     pub max_connections: usize,
     /// Proxies in front of this server that are trusted to tell whose requests they pass on. With
     /// none, at most a quarter of the connections belong to one address.

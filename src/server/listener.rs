@@ -1,4 +1,4 @@
-//! The socket that visitors come to.
+//! The socket that clients connect to.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

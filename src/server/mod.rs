@@ -42,7 +42,7 @@
 //! Threads: the event loop, one in the accept loop, one of tiny_http's that accepts lanes, the workers, and
 //! one of tiny_http's for each lane. There are as many lanes as workers, but four of those threads at
 //! least, and three times as many at most, where answers stay away and lanes are given up. Their
-//! number does not depend on the visitors. Memory: at most [`Limits::memory`] in buffers, a few hundred
+//! number does not depend on the clients. Memory: at most [`Limits::memory`] in buffers, a few hundred
 //! bytes a connection, and two answers for each worker; allocators round that up, by half at most with
 //! the one that the `waxseal` binary has. Both hold where the handler takes no longer than twice
 //! [`Limits::lane_time`]: what takes longer is forgotten by then, and others are passed on to wait for it.

@@ -39,7 +39,7 @@ use accepting::Acceptor;
 use admission::{Admission, connections_within_descriptors};
 use deadlines::Deadlines;
 use entry::Entry;
-use eviction::EvictionOrder;
+use eviction::{EvictionOrder, Holders};
 use memory::Memory;
 
 /// The buffer that everything is read into; only what must wait is copied out of it.
@@ -291,22 +291,19 @@ impl Connections {
         self.relieve(now);
     }
 
-    /// Makes room when memory is short: the connection that makes least progress for what it holds
-    /// goes first.
+    /// Makes room when memory is short, in the order of [`Holders`].
     fn relieve(&mut self, now: Instant) {
         let Some(mut excess) = self.memory.excess() else { return };
-        let burden =
-            |(key, entry): (_, &Entry)| Some((eviction::burden(&entry.connection, now)?, key));
-        let mut burdens: Vec<_> = self.entries.iter().filter_map(burden).collect();
-        burdens.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        for (_, key) in burdens {
-            let Some(entry) = self.entries.get(key) else { continue };
-            let freed = entry.counted;
+        let mut holders = Holders::default();
+        for (key, entry) in &self.entries {
+            holders.add(key, &entry.connection, now);
+        }
+        holders.sort();
+        while excess > 0
+            && let Some((key, held)) = holders.pop()
+        {
             self.remove(key);
-            if freed >= excess {
-                break;
-            }
-            excess -= freed;
+            excess = excess.saturating_sub(held);
         }
     }
 

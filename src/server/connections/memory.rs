@@ -8,6 +8,8 @@ const SWOLLEN: usize = 1 << 20;
 const NUDGE: usize = 1 << 20;
 /// How long what was freed is kept for the next who needs it.
 const GIVE_BACK_PAUSE: Duration = Duration::from_secs(2);
+/// The same while memory is short. The allocator keeps it for 10 ms in any case.
+const GIVE_BACK_SOON: Duration = Duration::from_millis(20);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -52,6 +54,13 @@ impl Memory {
             self.give_back_at = Some(now + GIVE_BACK_PAUSE);
         }
         self.give_back_at
+    }
+
+    /// Connections had to make room. The memory that this freed is given back soon, since others need
+    /// it in pieces of another size.
+    pub(super) fn room_was_made(&mut self, now: Instant) {
+        let soon = now + GIVE_BACK_SOON;
+        self.give_back_at = Some(self.give_back_at.map_or(soon, |due| due.min(soon)));
     }
 
     /// Gives memory back, where the time for that has come.
@@ -114,5 +123,19 @@ mod tests {
         assert_eq!(memory.give_back_at(after(4)), Some(after(6)));
         memory.give_back(after(6));
         assert_eq!(memory.give_back_at(after(6)), None);
+    }
+
+    #[test]
+    fn where_room_was_made_memory_is_given_back_soon() {
+        let begin = Instant::now();
+        let mut memory = Memory::new(usize::MAX);
+        memory.recount(0, 2 * SWOLLEN);
+        assert_eq!(memory.give_back_at(begin), Some(begin + GIVE_BACK_PAUSE));
+        memory.room_was_made(begin);
+        memory.room_was_made(begin + GIVE_BACK_SOON / 2);
+        assert_eq!(memory.give_back_at(begin), Some(begin + GIVE_BACK_SOON));
+        memory.give_back(begin + GIVE_BACK_SOON);
+        let next = begin + GIVE_BACK_SOON + GIVE_BACK_PAUSE;
+        assert_eq!(memory.give_back_at(begin), Some(next));
     }
 }

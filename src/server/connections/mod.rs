@@ -202,6 +202,8 @@ impl Connections {
     /// none.
     pub(super) fn answer(&mut self, now: Instant, key: ConnectionKey, answer: Answer) {
         self.change(now, key, |connection, moment| connection.answer(moment, answer));
+        // At once: many large ones may come in one turn.
+        self.recount(now, key);
     }
 
     /// Answers a connection with a rejection, to be written when it is advanced.
@@ -280,6 +282,11 @@ impl Connections {
         let Some(entry) = self.entries.get_mut(key) else { return };
         self.deadlines.set(key, entry.connection.deadline());
         self.eviction.set(key, &entry.connection);
+        self.recount(now, key);
+    }
+
+    fn recount(&mut self, now: Instant, key: ConnectionKey) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
         let held = entry.connection.memory();
         self.memory.recount(std::mem::replace(&mut entry.counted, held), held);
         self.relieve(now);
@@ -305,6 +312,7 @@ impl Connections {
             self.remove(key);
             excess = excess.saturating_sub(held);
         }
+        self.memory.room_was_made(now);
     }
 
     /// Connections whose bodies had to stay in the kernel, and can come now: they are to be advanced.

@@ -19,11 +19,13 @@ pub(super) struct Memory {
     /// More was used since memory was last given back than is always kept.
     swollen: bool,
     give_back_at: Option<Instant>,
+    /// The same once more before that, because connections had to make room.
+    give_back_soon_at: Option<Instant>,
 }
 
 impl Memory {
     pub(super) fn new(limit: usize) -> Self {
-        Memory { limit, used: 0, swollen: false, give_back_at: None }
+        Memory { limit, used: 0, swollen: false, give_back_at: None, give_back_soon_at: None }
     }
 
     /// Buffers that held `before` bytes hold `after`.
@@ -53,18 +55,20 @@ impl Memory {
         if self.swollen && self.give_back_at.is_none() {
             self.give_back_at = Some(now + GIVE_BACK_PAUSE);
         }
-        self.give_back_at
+        self.give_back_soon_at.into_iter().chain(self.give_back_at).min()
     }
 
     /// Connections had to make room. The memory that this freed is given back soon, since others need
     /// it in pieces of another size.
     pub(super) fn room_was_made(&mut self, now: Instant) {
-        let soon = now + GIVE_BACK_SOON;
-        self.give_back_at = Some(self.give_back_at.map_or(soon, |due| due.min(soon)));
+        self.give_back_soon_at.get_or_insert(now + GIVE_BACK_SOON);
     }
 
     /// Gives memory back, where the time for that has come.
     pub(super) fn give_back(&mut self, now: Instant) {
+        if self.give_back_soon_at.take_if(|due| *due <= now).is_some() {
+            nudge_allocator();
+        }
         if self.give_back_at.is_none_or(|due| due > now) {
             return;
         }
@@ -135,7 +139,6 @@ mod tests {
         memory.room_was_made(begin + GIVE_BACK_SOON / 2);
         assert_eq!(memory.give_back_at(begin), Some(begin + GIVE_BACK_SOON));
         memory.give_back(begin + GIVE_BACK_SOON);
-        let next = begin + GIVE_BACK_SOON + GIVE_BACK_PAUSE;
-        assert_eq!(memory.give_back_at(begin), Some(next));
+        assert_eq!(memory.give_back_at(begin), Some(begin + GIVE_BACK_PAUSE));
     }
 }

@@ -5,6 +5,7 @@
 
 mod connection;
 mod table;
+mod turn;
 
 use std::fmt;
 use std::io;
@@ -15,8 +16,9 @@ use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use self::connection::{Link, Opener, bytes};
 use self::table::Sql;
+use self::turn::Turns;
 use super::clock::milliseconds;
-use super::pool::Pool;
+use super::pool::{PATIENCE, Pool};
 use super::reaper::Reaper;
 use super::store::{Change, Committed, Key, Store, StoreError, Values, apply, delete_damaged};
 use super::user_index::{LAST_SEEN, USERNAME, UserIndex};
@@ -55,6 +57,7 @@ pub struct SqliteStore {
     pool: Pool<Link>,
     sql: Sql,
     sessions_per_user: usize,
+    turns: Turns,
     _reaper: Reaper,
 }
 
@@ -86,7 +89,7 @@ impl SqliteStore {
         })?;
         let pool = Pool::new("sqlite", settings.connections, move || opener.open());
         let sessions_per_user = settings.sessions_per_user.max(1);
-        Ok(SqliteStore { pool, sql, sessions_per_user, _reaper: reaper })
+        Ok(SqliteStore { pool, sql, sessions_per_user, turns: Turns::default(), _reaper: reaper })
     }
 
     fn run<T>(
@@ -101,6 +104,9 @@ impl SqliteStore {
         &self,
         call: impl Fn(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        let Some(_turn) = self.turns.take(PATIENCE) else {
+            return Err(StoreError::Unavailable("others wrote for too long".into()));
+        };
         self.run(|connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

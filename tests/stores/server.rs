@@ -115,7 +115,7 @@ impl Drop for Server {
 
 /// A port that nobody listens on. It is none of those that the kernel gives to whoever asks for any, and
 /// no other server of these tests gets it too.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
     static GIVEN: AtomicU16 = AtomicU16::new(0);

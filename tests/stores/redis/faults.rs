@@ -4,7 +4,7 @@ use redis::Commands;
 use waxseal::session::{Key, RedisStore, Store, StoreError, Tls, USERNAME, UserIndex};
 
 use super::super::records::{any_key, put};
-use super::super::server::Server;
+use super::super::server::{Server, free_port};
 use super::super::visitors::key_of;
 use super::super::{cases, clocks, damage, late, limits, pages, refusals};
 use super::{connection, open, redis, shown};
@@ -203,7 +203,10 @@ fn all_calls(store: &RedisStore) -> Result<(), StoreError> {
 
 #[test]
 fn a_cluster_is_refused_with_what_to_use_instead() {
-    let server = redis(&["--cluster-enabled", "yes"]);
+    // Its usual one, 10,000 above the other, may be another server's.
+    let cluster_port = free_port().to_string().leak();
+    let options = vec!["--cluster-enabled", "yes", "--cluster-port", cluster_port];
+    let server = redis(options.leak());
     let mut own = connection(&server);
     redis::cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383).query::<()>(&mut own).unwrap();
     let refused = open(&server).find(&any_key()).unwrap_err();

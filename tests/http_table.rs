@@ -359,6 +359,26 @@ fn a_logout_link_signs_out_only_where_it_was_followed_from_here_or_from_nowhere(
     }
 }
 
+/// A field that is no text does not count as one that is missing.
+#[test]
+fn a_sign_out_heeds_fields_that_are_no_text() {
+    let server = Waxseal::start(&[]);
+    for (request, name, status) in [
+        (get("/logout").with("Sec-Fetch-Site", "none"), "Sec-Purpose", 200),
+        (ask("POST", "/logout").body("everywhere=1"), "Content-Type", 415),
+    ] {
+        let cookie = signed_in();
+        let request = String::from_utf8(request.cookie(&cookie).bytes()).unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        let field = format!("\r\n{name}: ");
+        let request =
+            [head.as_bytes(), field.as_bytes(), b"\xff\r\n\r\n", body.as_bytes()].concat();
+        let answer = exchange(server.port(), &request);
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+        assert!(get("/").cookie(&cookie).sent_to(&server).greets("foo"), "{name}");
+    }
+}
+
 // --- files ---------------------------------------------------------------------------------------
 
 const FILES: [(&str, &str, &str, &[u8]); 5] = [

@@ -17,7 +17,7 @@ enum What {
 
 pub(super) fn sign_out(app: &App, request: &mut Request) -> Result<Response, Error> {
     // A program may post nothing at all, and mean this session.
-    if request.header("Content-Type").is_none() {
+    if request.headers("Content-Type").next().is_none() {
         return end(app, request, &What::ThisOne);
     }
     let form = Form::read(request, FORM_LIMIT)?;
@@ -72,6 +72,6 @@ fn is_followed_here(request: &Request) -> bool {
     let mut sites = request.headers("Sec-Fetch-Site").peekable();
     let from_here =
         sites.peek().is_some() && sites.all(|site| site == b"same-origin" || site == b"none");
-    let is_prefetched = request.header("Sec-Purpose").is_some();
+    let is_prefetched = request.headers("Sec-Purpose").next().is_some();
     from_here && !is_prefetched
 }

@@ -33,6 +33,15 @@ fn build() -> PathBuf {
     let folders: Vec<&Path> = test.ancestors().skip(2).take(3).collect();
     let [profile, above, top] = folders[..] else { panic!("{test:?} is not where Cargo puts it") };
     let mut cargo = Command::new(env!("CARGO"));
+    // Cargo tells a test of its package. Some dependencies are built again where these variables
+    // change, and then once more by the next `cargo test`, which does not have them.
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        let of_the_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"];
+        if of_the_package.iter().any(|start| name.starts_with(start)) {
+            cargo.env_remove(&variable);
+        }
+    }
     cargo.args(["build", "--examples", "--offline", "--no-default-features", "--features"]);
     let features = FEATURES.iter().filter(|(_, is_on)| *is_on).map(|(feature, _)| *feature);
     cargo.arg(features.collect::<Vec<_>>().join(","));

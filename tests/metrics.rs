@@ -124,7 +124,8 @@ fn it_is_shown_to_no_other_machine() {
     };
     let server = Waxseal::start(&[("METRICS", "1"), ("HOST", "0.0.0.0")]);
     let mut stream = std::net::TcpStream::connect((address, server.port())).unwrap();
-    // The last field is the one by which the front door tells an address; nobody else may use it.
+    // The last field is the one by which a lane names a request, and so its address; from a client it
+    // is a field like any other.
     let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                    Waxseal-Request: 0.1\r\n\r\n";
     std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();

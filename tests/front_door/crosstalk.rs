@@ -2,8 +2,8 @@
 //!
 //! Thousands of visitors, interleaved, each with a name of its own in a cookie; some leave at every
 //! stage of a request, some are answered too late, some handlers panic. (An answer with another
-//! number, or for another lane, and a lane that says a byte: `src/server/front_tests.rs`; keys that
-//! are not used again: `src/server/slots.rs`.)
+//! number, or for another lane, and a lane that says a byte: `src/server/event_loop/tests/lanes.rs`;
+//! keys that are not used again: `src/server/tokens.rs`.)
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

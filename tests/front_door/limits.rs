@@ -1,6 +1,6 @@
 //! What the front door promises: each row of the second table in `docs/front-door.md`. After each, a
 //! request on a fresh connection is served. (Malformed heads are in `malformed.rs`, the drain in
-//! `endings.rs`, times as long as the defaults in `src/server/client_tests.rs`.)
+//! `endings.rs`, times as long as the defaults in `src/server/connection/tests.rs`.)
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};

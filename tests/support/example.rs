@@ -7,7 +7,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The features with which this test was built. With any others all would be built again.
-const FEATURES: [(&str, bool); 9] = [
+const FEATURES: [(&str, bool); 10] = [
+    ("default", cfg!(feature = "default")),
     ("server", cfg!(feature = "server")),
     ("bcrypt", cfg!(feature = "bcrypt")),
     ("mimalloc", cfg!(feature = "mimalloc")),

@@ -130,6 +130,7 @@ mod tests {
         pending.insert(ticket(0, 7), request("/a"));
         pending.withdraw(ticket(0, 8));
         pending.withdraw(ticket(0, 7));
+        assert_eq!(target(pending.take(ticket(0, 8))), None);
         assert_eq!(target(pending.take(ticket(0, 7))).as_deref(), Some("withdrawn"));
         assert_eq!(target(pending.take(ticket(0, 7))), None);
         // Too late: a worker has it.

@@ -266,3 +266,115 @@ impl Sent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::time::{Duration, Instant};
+
+    use mio::Poll;
+    use slotmap::SlotMap;
+
+    use super::super::backend_socket::BackendSocket;
+    use super::*;
+    use crate::http::Head;
+    use crate::server::listener::listen;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const TICKET: Ticket = Ticket { slot: 0, number: 7 };
+
+    /// Workers, to which a test sends what it likes.
+    struct Behind {
+        exchange: Exchange,
+        socket: BackendSocket,
+        _poll: Poll,
+        _workers: Workers,
+    }
+
+    impl Behind {
+        fn start() -> Behind {
+            let mut config = Config::new(listen(Some([127, 0, 0, 1].into()), 0).unwrap());
+            config.workers = 1;
+            let poll = Poll::new().unwrap();
+            let exchange = Exchange::new(poll.registry(), 2, PATIENCE).unwrap();
+            let (socket, listener) = BackendSocket::listen().unwrap();
+            let workers = Workers::start(listener, &config, exchange.clone(), show).unwrap();
+            Behind { exchange, socket, _poll: poll, _workers: workers }
+        }
+
+        /// The event loop has passed a request on.
+        fn expect_request(&self) {
+            let mut head = Head::new(Method::Post, "/head");
+            head.append("Host", b"head");
+            head.append("X-A", b"1");
+            let lane = SlotMap::<LaneKey, ()>::with_key().insert(());
+            let request =
+                PendingRequest { lane, head, peer: [192, 0, 2, 1].into(), body_length: 2 };
+            self.exchange.pending.insert(TICKET, request);
+        }
+
+        /// Sends a request over a lane of its own.
+        fn send(&self, field: &str) -> UnixStream {
+            let mut lane = UnixStream::connect_addr(&self.socket.address).unwrap();
+            lane.set_read_timeout(Some(PATIENCE)).unwrap();
+            let fields = format!("Host: lane\r\nX-A: 2\r\nX-B: 3\r\n{field}\r\nContent-Length: 2");
+            write!(lane, "PUT /lane HTTP/1.1\r\n{fields}\r\n\r\nhi").unwrap();
+            lane
+        }
+
+        /// The next answers that are handed over.
+        fn completions(&self) -> Vec<Completion> {
+            let (mut taken, begin) = (Vec::new(), Instant::now());
+            while taken.is_empty() {
+                assert!(begin.elapsed() < PATIENCE, "no answer comes");
+                thread::yield_now();
+                self.exchange.completions.take(&mut taken);
+            }
+            taken
+        }
+    }
+
+    fn show(request: &mut Request) -> Response {
+        let fields = ["Host", "X-A", "X-B"].map(|name| request.header(name).unwrap_or("none"));
+        let (method, target, address) = (request.method(), request.target(), request.address());
+        let body = String::from_utf8_lossy(request.body());
+        Response::text(200, format!("{method} {target} {fields:?} {address} {body}"))
+    }
+
+    /// Nothing of a lane counts but the number and the body.
+    #[test]
+    fn a_request_is_what_the_event_loop_has_parsed() {
+        let behind = Behind::start();
+        behind.expect_request();
+        let _lane = behind.send("Waxseal-Request: 0.7");
+        let [Completion::Request { ticket, answer: Some(answer), .. }] = &behind.completions()[..]
+        else {
+            panic!("one answer");
+        };
+        let expected = "POST /head [\"head\", \"1\", \"none\"] 192.0.2.1 hi";
+        assert_eq!((*ticket, &*answer.body), (TICKET, expected.as_bytes()));
+    }
+
+    #[test]
+    fn a_request_of_another_number_is_refused_and_not_handled() {
+        let behind = Behind::start();
+        behind.expect_request();
+        let refused = |field: &str| {
+            let mut answer = [0; 13];
+            behind.send(field).read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 500 ", "{field}");
+        };
+        for number in ["0.8", "0.6", "1.7", "2.7", "9.7", "", "7", "0.7.7", "probe", "probe.1"] {
+            refused(&format!("Waxseal-Request: {number}"));
+        }
+        refused("X-Request: 0.7");
+        let _lane = behind.send("Waxseal-Request: 0.7");
+        let Completion::Request { answer: Some(answer), .. } = &behind.completions()[0] else {
+            panic!("an answer");
+        };
+        assert!(answer.body.starts_with(b"POST /head "), "the first that was handled");
+        refused("Waxseal-Request: 0.7");
+        assert!(behind.exchange.completions.begin_wait(), "nothing more is handed over");
+    }
+}

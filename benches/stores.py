@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""What a store costs: the signed-in home page with each, beside the sealed cookie, in turn.
+"""What a store costs: the signed-in home page with each, beside the sealed cookie, in turn; and the sealed
+cookie with sign-outs that are shared, with none, a thousand and a million of them.
 
-    benches/stores.py [--connections 64] [--seconds 2] [--rounds 5]
+    benches/stores.py [--connections 64] [--seconds 2] [--rounds 5] [--only NAME,NAME] [--picture]
 
 Starts Redis, Memcached and PostgreSQL, each on a free port with a directory of its own, and counts
 how often each is asked for one page, and the processor time that waxseal and the store take for it;
-SQLite has a file. Needs wrk, the three servers and Linux.
+SQLite has a file. Then three processes that share their sign-outs, each under load: how long after the
+answer a sign-out holds in the other two. Needs wrk, the three servers and Linux.
 """
 
 import argparse
 import glob
+import hashlib
 import os
 import pwd
 import shutil
@@ -17,18 +20,30 @@ import socket
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from harness import chart
 from harness.contestants import waxseal_program
-from harness.cost import cost
+from harness.cost import cost, memory
 from harness.load import Request, drive
-from harness.servers import ROOT, Program, Server
+from harness.servers import FORM, ROOT, Program, Server
 
 FEATURES = "redis,memcached,postgres,sqlite"
 TARGET = ROOT / "target" / "stores"
 PATIENCE = 30
+PICTURE = ROOT / "benches" / "stores.svg"
+# One user, so that a session has one, whose hash is cheap.
+USERS = {
+    "USERS": "foo:$argon2id$v=19$m=8,t=1,p=1$YKQMosCr6UP7NqpP7udA1g$Nsj+AImdJHXeXTK00DyfnUbZxCaOsseal6/kJ279yoA"
+}
+# How many sign-outs are known.
+KNOWN = [0, 1_000, 1_000_000]
+# Of the most that are kept, so many may be of sessions without a user.
+OF_NOBODY = 4
+SIGN_OUTS = 200
 
 
 class Store:
@@ -72,9 +87,7 @@ class Store:
 
     def program(self):
         address = {self.variable: self.address()}
-        return Program(self.name, (TARGET / "release" / "waxseal",), {
-            **waxseal_program().environment, "SESSION_STORE": self.name, **address,
-        })
+        return program(self.name, SESSION_STORE=self.name, **address)
 
     def say(self, line):
         """The lines with which a server of a line-based protocol answers."""
@@ -165,29 +178,145 @@ STORES = [
 ]
 
 
+def program(name, **variables):
+    binary = TARGET / "release" / "waxseal"
+    return Program(name, (binary,), {**waxseal_program().environment, **USERS, **variables})
+
+
+class Shared:
+    """The sealed cookie, with sign-outs that are shared through Redis, of which some are known."""
+
+    def __init__(self, redis, known):
+        self.name = f"shared-{known}"
+        self.redis = redis
+        self.prefix = f"known-{known}:"
+        fill(redis, self.prefix, known)
+
+    def program(self):
+        return program(
+            self.name, SESSION_REVOCATIONS="redis", STORE_PREFIX=self.prefix,
+            REDIS_URL=self.redis.address(),
+        )
+
+    def processor_time(self):
+        return self.redis.processor_time()
+
+    def asked(self):
+        return 0
+
+
+def fill(redis, prefix, known):
+    """As Waxseal keeps them: sessions that began now, most of a user each."""
+    now, key = int(time.time()), f"{prefix}waxseal:revocations"
+    until = now + 31 * 24 * 3600
+
+    def member(number):
+        session = hashlib.sha256(b"session %d" % number).digest()[:16]
+        user = hashlib.sha256(b"user %d" % number).digest()[:16]
+        user = bytes(16) if number % OF_NOBODY == 0 else user
+        return b"\x03" + user + session + now.to_bytes(8, "big") + until.to_bytes(8, "big")
+
+    def command(*words):
+        words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
+
+    pipe = subprocess.Popen(
+        ["redis-cli", "-p", str(redis.port), "--pipe"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    for number in range(known):
+        pipe.stdin.write(command("ZADD", key, number + 1, member(number)))
+    about = ["name", "bench", "count", known, "last", known, "ends", until]
+    pipe.stdin.write(command("HSET", f"{key}:about", *about))
+    pipe.stdin.close()
+    assert pipe.wait() == 0
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--connections", type=int, default=64)
     arguments.add_argument("--seconds", type=int, default=2)
     arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--only", type=lambda names: names.split(","))
+    arguments.add_argument("--picture", action="store_true")
     given = arguments.parse_args()
     build = ["cargo", "build", "--release", "--quiet", "--locked", "--bin", "waxseal"]
     build += ["--features", FEATURES, "--target-dir", TARGET]
     subprocess.run(build, cwd=ROOT, check=True)
-    cookie = Program("cookie", (TARGET / "release" / "waxseal",), waxseal_program().environment)
     with ExitStack() as stack:
-        stores = {store.name: stack.enter_context(store) for store in STORES}
-        programs = [cookie, *(store.program() for store in STORES)]
-        servers = {program.name: stack.enter_context(Server(program)) for program in programs}
+        for store in STORES:
+            stack.enter_context(store)
+        redis = next(store for store in STORES if store.name == "redis")
+        stores = {store.name: store for store in [*(Shared(redis, n) for n in KNOWN), *STORES]}
+        programs = [program("cookie"), *(store.program() for store in stores.values())]
+        programs = [each for each in programs if not given.only or each.name in given.only]
+        # A million are learnt before the first request is answered.
+        servers = {each.name: stack.enter_context(Server(each, 60)) for each in programs}
+        for name, server in servers.items():
+            print(f"{name:17} {memory(server.pid) / 2**20:5.1f} MiB at rest")
         requests = {name: Request("/", {"Cookie": s.sign_in()}) for name, s in servers.items()}
-        compare(given, servers, requests, stores)
+        runs = compare(given, servers, requests, stores)
+        if given.picture:
+            draw(runs)
+    with ExitStack() as stack:
+        stack.enter_context(redis)
+        until_held(stack, redis)
+
+
+def draw(runs):
+    """The picture of the rates."""
+    titles = {name: name for name in runs}
+    values = {name: [vars(run) for run in each] for name, each in runs.items()}
+    panel = chart.bars("Home page, 64 connections: thousands a second", values, titles, "rate", 1e-3)
+    PICTURE.write_text(chart.page([panel], "The sealed cookie, its sign-outs shared, and the stores"))
+
+
+def until_held(stack, redis):
+    """How long it takes until a sign-out holds in two other processes, all of them under load."""
+    shared = Shared(redis, 0).program()
+    servers = [stack.enter_context(Server(shared)) for _ in range(3)]
+    stop = threading.Event()
+
+    def load(server):
+        request = Request("/", {"Cookie": server.sign_in()})
+        while not stop.is_set():
+            drive(server, request, 16, 2)
+
+    loads = [threading.Thread(target=load, args=(server,)) for server in servers]
+    for thread in loads:
+        thread.start()
+    time.sleep(0.5)
+    took = []
+    for number in range(SIGN_OUTS):
+        here, *others = (servers[(number + at) % 3] for at in range(3))
+        cookie = {"Cookie": here.sign_in()}
+        answer, _ = here.ask("POST", "/logout", {**cookie, **FORM}, "")
+        assert answer.status == 303, answer.status
+        began, longest = time.monotonic(), 0
+        while others:
+            for other in list(others):
+                if other.ask("GET", "/", cookie)[0].status == 303:
+                    longest = time.monotonic() - began
+                    others.remove(other)
+        took.append(longest)
+    stop.set()
+    for thread in loads:
+        thread.join()
+    took.sort()
+    print(
+        f"a sign-out holds in two other processes under load after {took[len(took) // 2] * 1e3:.0f} ms, "
+        f"99 of 100 within {took[len(took) * 99 // 100] * 1e3:.0f} ms, the longest {took[-1] * 1e3:.0f} ms"
+    )
 
 
 def compare(given, servers, requests, stores):
     runs = {name: [] for name in servers}
     costs = {name: [] for name in servers}
-    for _ in range(given.rounds):
-        for name, server in servers.items():
+    for number in range(given.rounds):
+        # Each comes first in its turn.
+        names = list(servers)
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            server = servers[name]
             time_of_store = lambda: stores[name].processor_time() if name in stores else 0
             before = time_of_store()
             run = drive(server, requests[name], given.connections, given.seconds)
@@ -198,14 +327,17 @@ def compare(given, servers, requests, stores):
     print(f"{given.connections} connections, the signed-in home page")
     for name, server in servers.items():
         rates = [run.rate / 1000 for run in runs[name]]
-        asked = asked_for_one(stores[name], server, requests[name]) if name in stores else 0
+        store = stores.get(name)
+        asks = isinstance(store, Store)
+        asked = asked_for_one(store, server, requests[name]) if asks else 0
         own, of_store = median(name, "cpu"), statistics.median(costs[name])
         print(
-            f"{name:10} {median(name, 'rate') / 1000:5.1f} k/s ({min(rates):.1f}–{max(rates):.1f})"
+            f"{name:17} {median(name, 'rate') / 1000:5.1f} k/s ({min(rates):.1f}–{max(rates):.1f})"
             f"  {median(name, 'rate') / median('cookie', 'rate'):.2f} x cookie"
             f"  p99 {median(name, 'p99') * 1e3:5.1f} ms  {asked:.2f} round trips a page"
             f"  processor {own * 1e6:.0f} + {of_store * 1e6:.0f} us"
         )
+    return runs
 
 
 def asked_for_one(store, server, request, pages=1000):

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use log::LevelFilter;
@@ -20,7 +21,7 @@ use waxseal::session::{SameSite, Secure, Settings, SettingsError};
 
 use faults::Fault;
 pub use faults::Faults;
-pub use store::ChosenStore;
+pub use store::{ChosenRevocations, ChosenStore};
 pub use users::ConfiguredUsers;
 
 const DEFAULT_WORKERS: usize = 8;
@@ -63,11 +64,13 @@ pub struct Config {
 #[derive(Debug)]
 pub struct SessionConfig {
     /// The keys and the previous keys.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
     /// What the pairs of the keyring are called, in its order: `current`, `previous`, `previous_2`.
     pub key_names: Vec<String>,
     /// `SESSION_…` and `SECURE_COOKIES`.
     pub settings: Settings,
+    /// `SESSION_REVOCATIONS` and the address that it needs; none is not to share sign-outs.
+    pub revocations: Option<ChosenRevocations>,
 }
 
 impl Config {
@@ -101,9 +104,11 @@ impl Reader {
     fn session_config(mut self, now: SystemTime) -> Result<SessionConfig, Faults> {
         let keys = self.keyring();
         let settings = self.settings(now);
+        let revocations = self.revocations(1);
         match keys {
             Some((keyring, key_names)) if self.faults.is_empty() => {
-                Ok(SessionConfig { keyring, key_names, settings })
+                let keyring = Arc::new(keyring);
+                Ok(SessionConfig { keyring, key_names, settings, revocations })
             }
             _ => Err(Faults(self.faults)),
         }
@@ -122,13 +127,19 @@ impl Reader {
         let metrics = self.switch("METRICS", false);
         let users = self.users();
         let store = self.store(workers, users.is_none());
+        let revocations = self.revocations(workers);
         let log_filter = self.log_filter();
         self.check_https(https_only, proxies, settings.secure);
         match (port, keys) {
             (Some(port), Some((keyring, key_names))) if self.faults.is_empty() => Ok(Config {
                 host,
                 port,
-                sessions: SessionConfig { keyring, key_names, settings },
+                sessions: SessionConfig {
+                    keyring: Arc::new(keyring),
+                    key_names,
+                    settings,
+                    revocations,
+                },
                 https_only,
                 trusted_proxies: TrustedProxies(proxies),
                 workers,
@@ -211,7 +222,7 @@ impl Reader {
     fn settings(&mut self, now: SystemTime) -> Settings {
         let defaults = Settings::default();
         let settings = Settings {
-            name: self.text("SESSION_COOKIE_NAME").unwrap_or(defaults.name),
+            name: self.text("SESSION_COOKIE_NAME").unwrap_or_else(|| defaults.name.clone()),
             lifetimes: Lifetimes {
                 idle: self.duration("SESSION_IDLE_TIMEOUT", defaults.lifetimes.idle),
                 absolute: self.duration("SESSION_LIFETIME", defaults.lifetimes.absolute),
@@ -224,7 +235,8 @@ impl Reader {
             secure: self
                 .read("SECURE_COOKIES", "Give auto, always or never.", secure)
                 .unwrap_or(defaults.secure),
-            partitioned: defaults.partitioned,
+            open_before_learnt: !self.switch("SESSION_REVOCATIONS_REQUIRED", true),
+            ..defaults
         };
         self.check_settings(&settings);
         settings

@@ -20,7 +20,7 @@ use waxseal::seal::Keyring;
 use waxseal::server::{self, SlowWork};
 
 use app::password_hash::Cost;
-use app::{App, Metrics, SessionStore, Users};
+use app::{App, Metrics, Place, Users};
 use command::print;
 use config::{Config, Faults, SessionConfig};
 
@@ -178,16 +178,17 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let listener = server::listen(config.host, config.port)
         .map_err(|error| format!("cannot listen on port {}: {error}", config.port))?;
     let port = listener.local_addr()?.port();
-    let SessionConfig { keyring, key_names, settings } = config.sessions;
-    let keyring = Arc::new(keyring);
+    let SessionConfig { keyring, key_names, settings, revocations } = config.sessions;
     let slow_work = SlowWork::for_workers(config.workers);
     let users = users(config.users, Arc::clone(&keyring))?;
     let metrics = config.metrics.then(|| Metrics::new(key_names));
-    let store = config.store.map(|chosen| SessionStore { name: chosen.name, store: chosen.store });
-    if let Some(SessionStore { name, .. }) = &store {
-        info!(store = *name; "sessions are in a store");
-    }
-    let app = App::new(keyring, settings, store, users, slow_work, config.https_only, metrics)?;
+    let place = match (config.store, revocations) {
+        (Some(chosen), _) => Place::Store(chosen.name, chosen.store),
+        (None, Some(chosen)) => Place::SharingCookie(chosen.name, chosen.revocations),
+        (None, None) => Place::Cookie,
+    };
+    let app = App::new(keyring, settings, place, users, slow_work, config.https_only, metrics)?;
+    app.prepare();
     info!(port, workers = config.workers, version = env!("CARGO_PKG_VERSION"); "listening");
     let mut serving = server::Config::new(listener);
     serving.workers = config.workers;

@@ -10,6 +10,7 @@ mod session {
     mod places;
     mod properties;
     mod saving;
+    mod sharing;
     mod sign_out;
     mod support;
     mod users;

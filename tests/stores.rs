@@ -17,6 +17,7 @@ mod stores {
     mod redis;
     mod refusals;
     mod server;
+    mod sharing;
     mod sqlite;
     mod visitors;
 }

@@ -47,12 +47,15 @@ def draw(results, titles):
         f'<g transform="translate({at % 2 * WIDTH} {at // 2 * HEIGHT})">{panel}</g>'
         for at, panel in enumerate(panels)
     ]
+    placed.append(legend(home, titles, height - 12))
+    return page(placed, "Waxseal and what one would use instead", 2 * WIDTH, height)
+
+
+def page(parts, title, width=WIDTH, height=HEIGHT):
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDTH} {height}" role="img">\n'
-        f"<title>Waxseal and what one would use instead</title>\n<style>{STYLE}</style>\n"
-        f'<rect class="paper" width="100%" height="100%"/>\n'
-        + "\n".join([*placed, legend(home, titles, height - 12)])
-        + "\n</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n"
+        f'<rect class="paper" width="100%" height="100%"/>\n' + "\n".join(parts) + "\n</svg>\n"
     )
 
 
@@ -68,7 +71,7 @@ def bars(title, runs, titles, what, scale):
         parts += [
             text(LEFT - 8, baseline, titles[name], "end"),
             f'<rect x="{LEFT}" y="{y + 3:.1f}" width="{length:.1f}" height="{step - 6:.1f}" '
-            f'fill="{COLOURS[name]}"/>',
+            f'fill="{COLOURS.get(name, COLOURS["waxseal"])}"/>',
             text(LEFT + length + 6, baseline, f"{value:.3g}", "faint"),
         ]
     return "".join(parts)

@@ -2,7 +2,7 @@
 
 use log::info;
 use waxseal::http::{Error, Form, FormError, Method, Request, Response};
-use waxseal::session::Key;
+use waxseal::session::{Key, Reach};
 
 use super::{App, FORM_LIMIT, page};
 
@@ -34,8 +34,12 @@ fn end(app: &App, request: &Request, what: &What) -> Result<Response, Error> {
     let mut session = app.session(request)?;
     let username = session.user().map(str::to_owned);
     let is_another = matches!(what, What::One(key) if *key != Key::of(session.id()));
+    let mut is_pending = false;
     let ended = match (&username, what) {
-        (Some(user), What::Everywhere) => app.sessions.revoke_user(user).map(|()| true),
+        (Some(user), What::Everywhere) => app.sessions.revoke_user(user).map(|reach| {
+            is_pending = reach == Reach::Pending;
+            true
+        }),
         // In the demonstration everybody is the same user.
         (Some(_), What::One(_)) if is_another && app.users.is_demo() => Ok(false),
         (Some(user), What::One(key)) if is_another => app.sessions.revoke(key, user),
@@ -46,8 +50,13 @@ fn end(app: &App, request: &Request, what: &What) -> Result<Response, Error> {
     if !is_another {
         session.destroy();
     }
-    let response = Response::redirect(303, "/").with_header("Cache-Control", "no-store");
-    let response = app.save(&app.sessions, request, &mut session, response)?;
+    let cookie = app.saved(&app.sessions, request, &mut session)?;
+    let response = match is_pending || session.has_pending_sign_out() {
+        true => Response::html(200, page::signed_out_here()),
+        false => Response::redirect(303, "/"),
+    };
+    let response = response.with_header("Cache-Control", "no-store");
+    let response = cookie.iter().fold(response, Response::with_cookie);
     if let Some(username) = username.filter(|_| ended) {
         let done = match what {
             What::Everywhere => "signed out everywhere",

@@ -6,7 +6,7 @@
 use std::fmt::{self, Write};
 
 use waxseal::http::{Error, Request, Response};
-use waxseal::session::Counts;
+use waxseal::session::{Counts, RevocationStatus};
 
 use super::App;
 
@@ -45,6 +45,35 @@ impl Metrics {
     }
 }
 
+fn write_revocations(out: &mut String, status: &RevocationStatus) -> fmt::Result {
+    let behind = status.behind.as_secs_f64();
+    let RevocationStatus { known, unpublished, dropped, .. } = *status;
+    writeln!(
+        out,
+        "# HELP waxseal_revocations Sessions and marks in the list of what was signed out."
+    )?;
+    writeln!(out, "# TYPE waxseal_revocations gauge")?;
+    writeln!(out, "waxseal_revocations {known}")?;
+    writeln!(
+        out,
+        "# HELP waxseal_revocations_unpublished Revocations that no store has confirmed."
+    )?;
+    writeln!(out, "# TYPE waxseal_revocations_unpublished gauge")?;
+    writeln!(out, "waxseal_revocations_unpublished {unpublished}")?;
+    writeln!(
+        out,
+        "# HELP waxseal_revocations_behind_seconds Time since all were learnt and told."
+    )?;
+    writeln!(out, "# TYPE waxseal_revocations_behind_seconds gauge")?;
+    writeln!(out, "waxseal_revocations_behind_seconds {behind:.3}")?;
+    writeln!(
+        out,
+        "# HELP waxseal_revocations_dropped_total Revocations dropped for want of room."
+    )?;
+    writeln!(out, "# TYPE waxseal_revocations_dropped_total counter")?;
+    writeln!(out, "waxseal_revocations_dropped_total {dropped}")
+}
+
 /// Whether the page is there for `request`.
 pub(super) fn is_shown(app: &App, request: &Request) -> bool {
     app.metrics.is_some() && request.is_local()
@@ -52,7 +81,10 @@ pub(super) fn is_shown(app: &App, request: &Request) -> bool {
 
 pub(super) fn show(app: &App, _: &mut Request) -> Result<Response, Error> {
     let metrics = app.metrics.as_ref().ok_or(Error::NotFound)?;
-    let mut text = String::with_capacity(1024);
+    let mut text = String::with_capacity(2048);
     metrics.write(&mut text, app.sessions.counts()).map_err(|_| Error::Internal)?;
+    if let Some(status) = app.sessions.revocation_status() {
+        write_revocations(&mut text, &status).map_err(|_| Error::Internal)?;
+    }
     Ok(Response::new(200, CONTENT_TYPE, text.into_bytes()).with_header("Cache-Control", "no-store"))
 }

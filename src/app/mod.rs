@@ -14,15 +14,16 @@ pub mod user_list;
 mod users;
 mod users_file;
 
+use std::error::Error as StdError;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use log::{Level, debug, error, info, log};
+use log::{Level, debug, error, info, log, warn};
 use waxseal::http::{Error, Method, Request, Response, Route, Router, assets, refuse_cross_site};
 use waxseal::seal::Keyring;
 use waxseal::server::SlowWork;
 use waxseal::session::{
-    Health, SaveError, Scheme, Session, Sessions, Settings, SettingsError, Store, StoreError,
+    Cookie, Health, Revocations, SaveError, Scheme, Session, Sessions, Settings, Store, StoreError,
     UserSession,
 };
 
@@ -72,13 +73,18 @@ struct Static;
 #[cfg(not(debug_assertions))]
 include!(concat!(env!("OUT_DIR"), "/static.rs"));
 
-/// The store of sessions.
-pub struct SessionStore {
-    /// What the operator calls it.
-    pub name: &'static str,
-    /// The store.
-    pub store: Arc<dyn Store>,
+/// The place where sessions are, with what the operator calls its store.
+pub enum Place {
+    /// In their cookies.
+    Cookie,
+    /// In their cookies, with sign-outs that processes share through a store.
+    SharingCookie(&'static str, Arc<dyn Revocations>),
+    /// In a store.
+    Store(&'static str, Arc<dyn Store>),
 }
+
+/// The longest that a start waits for the sign-outs of other processes.
+const LEARNING: Duration = Duration::from_secs(10);
 
 /// What all pages share.
 pub struct App {
@@ -90,24 +96,28 @@ pub struct App {
     hashing: Hashing,
     https_only: bool,
     metrics: Option<Metrics>,
-    /// The operator's name for the store; none where sessions are in their cookies.
-    store: Option<&'static str>,
+    /// The operator's name for the store; empty where there is none.
+    store: &'static str,
 }
 
 impl App {
     pub fn new(
         keyring: Arc<Keyring>,
         settings: Settings,
-        store: Option<SessionStore>,
+        place: Place,
         users: Arc<Users>,
         slow_work: SlowWork,
         https_only: bool,
         metrics: Option<Metrics>,
-    ) -> Result<App, SettingsError> {
+    ) -> Result<App, Box<dyn StdError>> {
+        let settings = Settings { shared_users: users.is_demo(), ..settings };
         let browsers = Sessions::sealed(Arc::clone(&keyring)).with(browser::settings(&settings))?;
-        let sessions = match &store {
-            Some(SessionStore { store, .. }) => Sessions::stored(keyring, Arc::clone(store)),
-            None => Sessions::sealed(keyring),
+        let (store, sessions) = match place {
+            Place::Cookie => ("", Sessions::sealed(keyring)),
+            Place::SharingCookie(name, revocations) => {
+                (name, Sessions::sealed(keyring).with_revocations(revocations)?)
+            }
+            Place::Store(name, store) => (name, Sessions::stored(keyring, store)),
         };
         Ok(App {
             browsers,
@@ -117,8 +127,28 @@ impl App {
             hashing: Hashing::new(slow_work),
             https_only,
             metrics,
-            store: store.map(|store| store.name),
+            store,
         })
+    }
+
+    /// Learns which sessions other processes have ended, before the first request; the log says where
+    /// sessions are.
+    pub fn prepare(&self) {
+        let store = self.store;
+        match self.sessions.revocation_status() {
+            None => info!(store; "sessions are in a store"),
+            Some(_) if store.is_empty() => {}
+            Some(_) if self.sessions.wait_until_learnt(LEARNING) => {
+                info!(store; "sessions are in their cookies, and sign-outs are shared");
+            }
+            Some(_) => warn!(
+                store; "the sign-outs of other processes are not known yet; until they are, {}",
+                match self.sessions.health() {
+                    Health::Up => "sessions that were signed out may open",
+                    _ => "no session is opened",
+                }
+            ),
+        }
     }
 
     /// The answer to `request`.
@@ -202,9 +232,19 @@ impl App {
         session: &mut Session,
         response: Response,
     ) -> Result<Response, Error> {
+        let cookie = self.saved(sessions, request, session)?;
+        Ok(cookie.iter().fold(response, Response::with_cookie))
+    }
+
+    /// The cookie that saving `session`, one of `sessions`, makes due.
+    fn saved(
+        &self,
+        sessions: &Sessions,
+        request: &Request,
+        session: &mut Session,
+    ) -> Result<Option<Cookie<'static>>, Error> {
         match sessions.save(session) {
-            Ok(Some(cookie)) => Ok(response.with_cookie(&cookie)),
-            Ok(None) => Ok(response),
+            Ok(cookie) => Ok(cookie),
             Err(SaveError::Store(error)) => {
                 Err(self.unavailable(request, &error, "a session could not be saved"))
             }

@@ -152,6 +152,15 @@ pub(super) fn sign_out() -> String {
     frame("Sign out", main)
 }
 
+/// The page of somebody whose sign-out other processes do not know yet.
+pub(super) fn signed_out_here() -> String {
+    let main = r#"<h1>Signed out</h1>
+<p>You are signed out. In other places it may take a while until your old session ends: this will happen
+by itself.</p>
+<a class="way" href="/">Back to the home page</a>"#;
+    frame("Signed out", main)
+}
+
 /// The page for an error.
 pub(super) fn error(error: &Error) -> Response {
     let heading = match error.status() {

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use waxseal::seal::{Header, Keyring, Lifetimes, Opened, Refusal, Version};
 use waxseal::session::{Key, Settings};
 
+use super::sign_outs::SignOuts;
 use crate::config::SessionConfig;
 
 /// More than any header line that a browser would send.
@@ -32,7 +33,7 @@ pub enum Verdict {
 ///
 /// # Errors
 ///
-/// Where there is no cookie to look at.
+/// Where there is no cookie to look at, or the sign-outs that processes share cannot be read.
 pub fn run(
     config: &SessionConfig,
     input: Option<OsString>,
@@ -44,10 +45,11 @@ pub fn run(
     };
     let now = seconds(SystemTime::now());
     let names = PREFIXES.map(|prefix| format!("{prefix}{}", config.settings.name));
+    let sign_outs = SignOuts::learn(config)?;
     let mut verdict = Verdict::Refused;
     let mut out = String::new();
     for (number, cookie) in cookies(&input, &names)?.into_iter().enumerate() {
-        let report = Report::new(config, &names, cookie, now);
+        let report = Report::new(config, &sign_outs, &names, cookie, now);
         if report.reason.is_none() {
             verdict = Verdict::Opens;
         }
@@ -129,6 +131,8 @@ struct Report<'c> {
     opened: Option<Opened>,
     /// What the pair of keys is called that opens it.
     keys: Option<&'c str>,
+    /// Whether its session was signed out, where that is known.
+    signed_out: Option<bool>,
 }
 
 /// Why a cookie does not open.
@@ -136,25 +140,31 @@ enum Reason {
     Refused(Refusal),
     OtherName,
     NotBefore,
+    SignedOut,
 }
 
 impl<'c> Report<'c> {
     fn new(
         config: &'c SessionConfig,
+        sign_outs: &SignOuts,
         names: &'c [String],
         cookie: Given<'c>,
         now: u64,
     ) -> Report<'c> {
-        let SessionConfig { keyring, key_names, settings } = config;
+        let SessionConfig { keyring, key_names, settings, .. } = config;
         let (name, result) = open_under_any(keyring, settings, names, cookie, now);
         let opened = match &result {
             Ok(opened) => Some(opened.clone()),
             Err(_) => open(keyring, name, cookie.value, ENDLESS, END_OF_TIME).ok(),
         };
+        let is_sealed = |opened: &&Opened| opened.header.version == Version::Values;
+        let signed_out =
+            opened.as_ref().filter(is_sealed).and_then(|_| sign_outs.has(name, cookie.value));
         let created = opened.as_ref().map(|opened| opened.header.created);
         let reason = match result {
             Ok(_) if cookie.name.is_some_and(|given| given != name) => Some(Reason::OtherName),
             Ok(_) if created < settings.not_before.map(seconds) => Some(Reason::NotBefore),
+            Ok(_) if signed_out == Some(true) => Some(Reason::SignedOut),
             Ok(_) => None,
             Err(refusal) => Some(Reason::Refused(refusal)),
         };
@@ -170,6 +180,7 @@ impl<'c> Report<'c> {
             reason,
             keys: opened.as_ref().map(|opened| key_names[opened.key].as_str()),
             opened,
+            signed_out,
         }
     }
 
@@ -199,6 +210,7 @@ impl<'c> Report<'c> {
                 self.came_as.unwrap_or_default()
             ),
             Reason::NotBefore => "its session began before SESSION_NOT_BEFORE".to_owned(),
+            Reason::SignedOut => "its session was signed out".to_owned(),
         })
     }
 
@@ -213,6 +225,7 @@ impl<'c> Report<'c> {
             f.member("version", header.map(|header| header.version as u8))?;
             f.member("id", header.map(|header| hex(&header.id.0)))?;
             f.member("keys", self.keys)?;
+            f.member("signed_out", self.signed_out)?;
             f.member("created", header.map(|header| header.created))?;
             f.member("sealed", header.map(|header| header.sealed))?;
             f.member("idle_end", header.map(|header| self.idle_end(header)))?;
@@ -241,6 +254,9 @@ impl Display for Report<'_> {
         row(f, "version", version)?;
         row(f, "id", hex(&header.id.0))?;
         row(f, "keys", keys)?;
+        if let Some(signed_out) = self.signed_out {
+            row(f, "signed out", if signed_out { "yes" } else { "no" })?;
+        }
         row(f, "begun", time(header.created))?;
         row(f, "sealed", time(header.sealed))?;
         row(f, "idle end", time(self.idle_end(header)))?;
@@ -260,6 +276,7 @@ impl Reason {
             Reason::Refused(refusal) => refusal.as_str(),
             Reason::OtherName => "other_name",
             Reason::NotBefore => "not_before",
+            Reason::SignedOut => "signed_out",
         }
     }
 }

@@ -19,6 +19,7 @@
 
 mod lifetimes;
 mod marks;
+mod revocations;
 mod users;
 
 use std::panic::resume_unwind;
@@ -31,6 +32,7 @@ use crate::seal::Id;
 
 pub use lifetimes::*;
 pub use marks::*;
+pub use revocations::*;
 pub use users::*;
 
 const HOUR: Duration = Duration::from_secs(3600);

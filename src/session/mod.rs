@@ -41,8 +41,8 @@ mod clock;
 pub mod conformance;
 mod cookie;
 mod counts;
-mod expiring;
 mod health;
+mod loaded;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
@@ -67,7 +67,7 @@ mod record;
 mod redis;
 #[cfg(feature = "postgres")]
 mod remote;
-mod revoked;
+mod revocations;
 mod save_error;
 #[allow(clippy::module_inception)] // the folder is the subject, the file is the type
 mod session;
@@ -91,15 +91,19 @@ pub use memcached::MemcachedStore;
 pub use memory::MemoryStore;
 pub use outcome::Outcome;
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresStore;
+pub use postgres::{PostgresRevocations, PostgresStore};
 #[cfg(feature = "redis")]
-pub use redis::{RedisStore, Tls};
+pub use redis::{RedisRevocations, RedisStore, Tls};
+pub use revocations::{
+    Learned, MOST_AT_ONCE, MemoryRevocations, Position, Reach, Revocation, RevocationStatus,
+    Revocations,
+};
 pub use save_error::SaveError;
 pub use session::{ReservedName, Session};
 pub use sessions::Sessions;
 pub use settings::{Settings, SettingsError};
 #[cfg(feature = "sqlite")]
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteRevocations, SqliteStore};
 pub use store::{Change, Committed, Key, ParseKeyError, Store, StoreError, Values};
 pub use store_settings::{Prefix, PrefixError, StoreSettings};
 pub use user_index::{LAST_SEEN, USERNAME, UserIndex, UserSession};

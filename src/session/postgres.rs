@@ -2,6 +2,7 @@
 
 mod address;
 mod connection;
+mod revocations;
 mod statement;
 mod sweep;
 mod table;
@@ -10,17 +11,15 @@ mod text;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::{PgConnection, QueryResult, RunQueryDsl};
-
-use self::connection::{Counted, Opener};
-use self::statement::{Row, Statement, Value};
-use self::table::Table;
+use self::connection::{Counted, Opener, Statements};
+pub use self::revocations::PostgresRevocations;
+use self::statement::{Row, Value};
+use self::table::{SESSIONS, Table};
 use self::text::{escape, values_of};
 use super::clock::milliseconds;
-use super::pool::{Cause, Failure, Pool};
+use super::pool::Pool;
 use super::reaper::Reaper;
 use super::remote::Remote;
 use super::store::{Change, Committed, Key, Store, StoreError, Values, delete_damaged};
@@ -68,8 +67,10 @@ const LIMIT_USER: &str = "DELETE FROM \"waxseal_sessions\" WHERE key = ANY (ARRA
             ELSE 0 END DESC, expires DESC \
         OFFSET $)) FOR UPDATE SKIP LOCKED))";
 
-/// After so long, an error is that the server, or a lock in it, took too long.
-const SLOW: Duration = Duration::from_millis(1300);
+/// Few enough that the statement takes milliseconds. A record that a request holds is passed over.
+const SWEEP: &str = "DELETE FROM \"waxseal_sessions\" WHERE key = ANY (ARRAY(\
+    SELECT key FROM \"waxseal_sessions\" WHERE expires <= now() \
+    ORDER BY expires LIMIT 1000 FOR UPDATE SKIP LOCKED))";
 
 /// A [`Store`] in PostgreSQL 10 or later, over libpq 12 or later.
 ///
@@ -172,16 +173,13 @@ impl PostgresStore {
     ///
     /// As [`PostgresStore::open`].
     pub fn open_with(url: &str, settings: &StoreSettings) -> io::Result<PostgresStore> {
-        let address = address::complete(url).map_err(|fault| {
-            let error = format!("not an address postgres://user:password@host/database: {fault}");
-            io::Error::new(io::ErrorKind::InvalidInput, error)
-        })?;
+        let address = address::checked(url)?;
         let StoreSettings { ref prefix, connections, sessions_per_user } = *settings;
-        let table = Table::new(prefix.clone());
-        let sql = Sql::of(&table);
+        let table = Table::new(&SESSIONS, prefix.clone());
+        let (sql, swept) = (Sql::of(&table), table.sql(SWEEP));
         let opener = Arc::new(Opener::new(address, table, connections));
         let for_reaper = Arc::clone(&opener);
-        let reaper = Reaper::start(move |stopped| sweep::sweep(&for_reaper, stopped))?;
+        let reaper = Reaper::start(move |stopped| sweep::sweep(&for_reaper, &swept, stopped))?;
         let for_pool = Arc::clone(&opener);
         let pool = Pool::new("postgres", connections, move || for_pool.open_remote());
         Ok(PostgresStore { pool, opener, sessions_per_user, sql, _reaper: reaper })
@@ -189,29 +187,12 @@ impl PostgresStore {
 
     /// The rows that a statement finds.
     fn rows(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.run(sql, values, |statement, connection| statement.load(connection))
+        Statements { pool: &self.pool, opener: &self.opener }.rows(sql, values)
     }
 
     /// How many rows a statement wrote.
     fn execute(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<usize, StoreError> {
-        self.run(sql, values, |statement, connection| statement.execute(connection))
-    }
-
-    fn run<T: Send + 'static>(
-        &self,
-        sql: &Arc<str>,
-        values: Vec<Value>,
-        call: fn(&Statement, &mut PgConnection) -> QueryResult<T>,
-    ) -> Result<T, StoreError> {
-        let statement = Arc::new(Statement { sql: Arc::clone(sql), values });
-        self.pool.run(|remote, patience| {
-            let (statement, opener) = (Arc::clone(&statement), Arc::clone(&self.opener));
-            let began = Instant::now();
-            let done = remote.call(patience, move |counted| {
-                opener.run(&mut counted.connection, |connection| call(&statement, connection))
-            })?;
-            done.map_err(|error| failure(error, began.elapsed()))
-        })
+        Statements { pool: &self.pool, opener: &self.opener }.execute(sql, values)
     }
 
     /// Ends what a user has beyond the limit, after a record of theirs was committed.
@@ -301,24 +282,6 @@ impl fmt::Debug for PostgresStore {
     /// Nothing of the address, which holds a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore").finish_non_exhaustive()
-    }
-}
-
-/// What an error that came after so long means for the call and the connection.
-fn failure(error: DieselError, after: Duration) -> Failure {
-    use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand};
-    let cause: Cause = error.to_string().into();
-    match error {
-        DieselError::DatabaseError(ClosedConnection | UnableToSendCommand, _) => {
-            Failure::Closed(cause)
-        }
-        // No primary any more: another connection may lead to the one that is.
-        DieselError::DatabaseError(ReadOnlyTransaction, _) => {
-            Failure::Elsewhere(StoreError::Rejected(cause))
-        }
-        // Diesel does not tell the code of the error, and its text may be in any language.
-        _ if after >= SLOW => Failure::Refused(StoreError::Unavailable(cause)),
-        _ => Failure::Refused(StoreError::Rejected(cause)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod address;
 mod connection;
+mod revocations;
 mod sentinel;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use super::pool::Pool;
 use super::store::{Change, Committed, Key, Store, StoreError, Values, delete_damaged};
 use super::user_index::UserIndex;
 use super::{Health, Prefix, StoreSettings};
+pub use revocations::RedisRevocations;
 
 /// What a value's field begins with, before its name.
 const VALUE: char = '=';

@@ -6,11 +6,12 @@ use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::clock::from_unix_seconds;
+use super::loaded::{BrowserCookie, Loaded, Other};
 use super::payload::{flash_name, flash_order};
 use super::store::{Change, Values};
 use super::user_index::USERNAME;
 use super::{Outcome, Scheme};
-use crate::seal::{Fingerprint, Header, Id, Match};
+use crate::seal::{Fingerprint, Id, Match};
 
 /// The name of the value that says with which credential.
 pub(super) const AUTH: &str = "_auth";
@@ -31,7 +32,9 @@ pub struct Session {
     pub(super) cookie: BrowserCookie,
     /// Other sessions whose cookies the browser holds under the same name. They end where this one is
     /// renewed or destroyed: without its cookie, one of them would be the session.
-    pub(super) others: Vec<Header>,
+    pub(super) others: Vec<Other>,
+    /// Some of what saving it ended, other processes do not know yet.
+    pub(super) has_pending_sign_out: bool,
     /// It was renewed or destroyed since it was loaded.
     pub(super) ends_others: bool,
     pub(super) scheme: Scheme,
@@ -39,38 +42,12 @@ pub struct Session {
     now: u64,
 }
 
-/// The cookie of the name that the browser holds.
-#[derive(Clone, Copy)]
-pub(super) struct BrowserCookie {
-    /// There is one.
-    pub(super) is_held: bool,
-    /// It is to go if the session has no values.
-    pub(super) is_to_go: bool,
-}
-
-impl BrowserCookie {
-    pub(super) const NONE: BrowserCookie = BrowserCookie { is_held: false, is_to_go: false };
-}
-
-/// A session as it was before this request.
-pub(super) struct Loaded {
-    pub(super) id: Id,
-    /// Unix seconds.
-    pub(super) created: u64,
-    /// When its cookie was made, in unix seconds.
-    pub(super) sealed: u64,
-    /// Which pair of keys opened it: 0 is the current one.
-    pub(super) key: usize,
-    /// Its values; `None` as long as they are the session's own.
-    pub(super) values: Option<Values>,
-}
-
 impl Session {
     /// An empty session that nothing is known of yet.
     pub(super) fn new(
         outcome: Outcome,
         cookie: BrowserCookie,
-        others: Vec<Header>,
+        others: Vec<Other>,
         scheme: Scheme,
         now: u64,
     ) -> Session {
@@ -82,6 +59,7 @@ impl Session {
             outcome,
             cookie,
             others,
+            has_pending_sign_out: false,
             ends_others: false,
             scheme,
             now,
@@ -92,7 +70,7 @@ impl Session {
     pub(super) fn opened(
         loaded: Loaded,
         values: Values,
-        others: Vec<Header>,
+        others: Vec<Other>,
         scheme: Scheme,
         now: u64,
     ) -> Session {
@@ -105,6 +83,7 @@ impl Session {
             outcome,
             cookie: BrowserCookie { is_held: true, is_to_go: true },
             others,
+            has_pending_sign_out: false,
             ends_others: false,
             scheme,
             now,
@@ -248,7 +227,7 @@ impl Session {
     /// [`Session::confirm`] to say.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
-        self.get(USERNAME).filter(|_| self.values.contains_key(AUTH))
+        user_of(&self.values)
     }
 
     /// Whether this user signed in with this credential.
@@ -317,6 +296,31 @@ impl Session {
         self.cookie.is_to_go = self.cookie.is_held;
     }
 
+    /// Whether saving it ended a session, and the other processes that share their sign-outs
+    /// ([`Sessions::with_revocations`](super::Sessions::with_revocations)) could not be told yet. The
+    /// sign-out holds in this process, and there as soon as the store is back; it is lost if this process
+    /// dies before. Whoever signed out should read that.
+    ///
+    /// ```
+    /// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
+    /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
+    /// # let mut session = sessions.load("", Scheme::Http)?;
+    /// # session.insert("theme", "dark")?;
+    /// # sessions.save(&mut session)?;
+    /// session.destroy();
+    /// sessions.save(&mut session)?;
+    /// let text = match session.has_pending_sign_out() {
+    ///     true => "You are signed out. Elsewhere it may take a while.",
+    ///     false => "You are signed out.",
+    /// };
+    /// assert_eq!(text, "You are signed out.");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn has_pending_sign_out(&self) -> bool {
+        self.has_pending_sign_out
+    }
+
     /// Whether its values differ from what was loaded.
     #[must_use]
     pub fn is_changed(&self) -> bool {
@@ -363,6 +367,11 @@ impl fmt::Debug for Session {
             .field("names", &self.values.keys())
             .finish_non_exhaustive()
     }
+}
+
+/// The user who signed in, by the values of a session.
+pub(super) fn user_of(values: &Values) -> Option<&str> {
+    values.get(USERNAME).map(String::as_str).filter(|_| values.contains_key(AUTH))
 }
 
 fn is_reserved(name: &str) -> bool {

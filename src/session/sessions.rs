@@ -1,10 +1,12 @@
 //! Loading sessions from a `Cookie` header, saving them into a `Set-Cookie`.
 
 mod loading;
+mod revoking;
 mod stored;
 mod users;
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,16 +16,14 @@ use log::debug;
 use self::stored::Stored;
 use super::clock::unix_seconds;
 use super::cookie::CookieMaker;
-use super::revoked::{RevokedIds, RevokedUsers};
-use super::session::{BrowserCookie, Loaded, Session};
+use super::loaded::{BrowserCookie, Loaded};
+use super::revocations::{List, RevocationStatus, Revocations, Sharing};
+use super::session::Session;
 use super::store::{Committed, Store, StoreError};
-use super::user_index::USERNAME;
 use super::{
     Clock, Counts, Health, SaveError, Scheme, Settings, SettingsError, SystemClock, payload,
 };
-use crate::seal::{
-    CLOCK_SKEW, Fingerprint, Header, Id, Keyring, MAX_COOKIE, STORED_PAYLOAD, Version,
-};
+use crate::seal::{Fingerprint, Header, Keyring, MAX_COOKIE, STORED_PAYLOAD, Version};
 
 /// How many ids are tried for one whose server is up: of two servers, one is down for all of them once
 /// in a million times.
@@ -40,7 +40,8 @@ const PROMPT: Duration = Duration::from_millis(500);
 pub struct Sessions {
     keyring: Arc<Keyring>,
     storage: Storage,
-    revoked_users: RevokedUsers,
+    revoked: Arc<List>,
+    sharing: Option<Sharing>,
     settings: Settings,
     cookies: CookieMaker,
     clock: Arc<dyn Clock>,
@@ -49,19 +50,18 @@ pub struct Sessions {
 
 /// Where the values are.
 enum Storage {
-    Cookie(RevokedIds),
+    Cookie,
     Store(Stored),
 }
 
 impl Sessions {
     /// Sessions that are sealed, values and all, into their cookie.
     ///
-    /// Signing out revokes a session's id in the memory of this process, until it restarts; other
-    /// processes do not learn of it. A change of keys or [`Settings::not_before`] reach further,
-    /// and so does a store.
+    /// Signing out revokes a session in the memory of this process, until it restarts. Other processes
+    /// learn of it, and remember it, [with a shared store](Sessions::with_revocations).
     #[must_use]
     pub fn sealed(keyring: impl Into<Arc<Keyring>>) -> Sessions {
-        Sessions::new(keyring.into(), Storage::Cookie(RevokedIds::default()))
+        Sessions::new(keyring.into(), Storage::Cookie)
     }
 
     /// Sessions whose cookie carries only their sealed id; the values are in `store`, which is
@@ -77,9 +77,60 @@ impl Sessions {
         let settings = Settings::default();
         let cookies = CookieMaker::new(&settings);
         let counts = Counts::new(keyring.pair_count());
-        let revoked_users = RevokedUsers::default();
+        let (revoked, sharing) = (Arc::default(), None);
         let clock = Arc::new(SystemClock);
-        Sessions { keyring, storage, revoked_users, settings, cookies, clock, counts }
+        Sessions { keyring, storage, revoked, sharing, settings, cookies, clock, counts }
+    }
+
+    /// The same, whose sign-outs hold in all processes that share `store`, and after a restart.
+    ///
+    /// A visit asks nobody: it looks into a list in memory, which a thread keeps up to date. A sign-out,
+    /// and whatever else ends a session, is told to the store before [`Sessions::save`] or
+    /// [`Sessions::revoke_user`] returns, and holds in the other processes within a second. What cannot
+    /// be told at once ([`Session::has_pending_sign_out`]) holds here at once, and is told as soon as
+    /// the store is back. A sign-in asks the store once for what is new.
+    ///
+    /// Until everything was learnt for the first time, [`Sessions::load`] fails for cookies that would
+    /// open, unless [`Settings::open_before_learnt`] says otherwise. The list takes 40 MB at most, for a
+    /// million revocations.
+    ///
+    /// Sessions in a [`Store`] need none of it: it is the store that ends them.
+    ///
+    /// # Errors
+    ///
+    /// Where no thread can be started.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use waxseal::seal::Keyring;
+    /// use waxseal::session::{MemoryRevocations, Outcome, Scheme, Sessions};
+    ///
+    /// // Two processes, with the same keys and the same store.
+    /// let store = Arc::new(MemoryRevocations::default());
+    /// let process = || {
+    ///     let keyring = Keyring::new(b"authentication key", b"0123456789abcdef")?;
+    ///     Sessions::sealed(keyring).with_revocations(Arc::clone(&store)).map_err(Box::<dyn std::error::Error>::from)
+    /// };
+    /// let (one, other) = (process()?, process()?);
+    /// # assert!(one.wait_until_learnt(std::time::Duration::from_secs(60)));
+    /// # assert!(other.wait_until_learnt(std::time::Duration::from_secs(60)));
+    ///
+    /// let mut session = one.load("", Scheme::Http)?;
+    /// session.insert("theme", "dark")?;
+    /// let cookie = one.save(&mut session)?.unwrap().stripped().to_string();
+    /// assert_eq!(other.load(&cookie, Scheme::Http)?.outcome(), Outcome::Valid);
+    ///
+    /// session.destroy();
+    /// one.save(&mut session)?;
+    /// assert!(!session.has_pending_sign_out());
+    /// # std::thread::sleep(std::time::Duration::from_secs(1));
+    /// // Within a second:
+    /// assert_eq!(other.load(&cookie, Scheme::Http)?.outcome(), Outcome::Revoked);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_revocations(self, store: impl Revocations + 'static) -> io::Result<Sessions> {
+        let sharing = Sharing::start(store, Arc::clone(&self.revoked), self.terms())?;
+        Ok(Sessions { sharing: Some(sharing), ..self })
     }
 
     /// The same with other settings.
@@ -89,13 +140,13 @@ impl Sessions {
     /// [`SettingsError`] where they cannot work.
     pub fn with(self, settings: Settings) -> Result<Sessions, SettingsError> {
         settings.check()?;
-        Ok(Sessions { cookies: CookieMaker::new(&settings), settings, ..self })
+        Ok(Sessions { cookies: CookieMaker::new(&settings), settings, ..self }.with_terms())
     }
 
     /// The same by another clock, for tests.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Sessions {
-        Sessions { clock, ..self }
+        Sessions { clock, ..self }.with_terms()
     }
 
     /// The session of a visitor who sent this `Cookie` header (empty where there was none; several
@@ -115,13 +166,32 @@ impl Sessions {
         Ok(session)
     }
 
-    /// How the store is, as far as its last calls tell; up where there is none.
+    /// How the store is, as far as its last calls tell; up where there is none. Where sign-outs are shared,
+    /// down until sessions are opened.
     #[must_use]
     pub fn health(&self) -> Health {
         match &self.storage {
-            Storage::Cookie(_) => Health::Up,
+            Storage::Cookie if self.check_learnt().is_err() => Health::Down,
+            Storage::Cookie => Health::Up,
             Storage::Store(stored) => stored.health(),
         }
+    }
+
+    /// The list of sessions that were signed out, and how far those of other processes are known; `None`
+    /// where sessions are in a store.
+    #[must_use]
+    pub fn revocation_status(&self) -> Option<RevocationStatus> {
+        match (&self.storage, &self.sharing) {
+            (Storage::Store(_), _) => None,
+            (Storage::Cookie, Some(sharing)) => Some(sharing.status()),
+            (Storage::Cookie, None) => Some(RevocationStatus::unshared(&self.revoked)),
+        }
+    }
+
+    /// Waits until all sign-outs that other processes shared are known, or the store cannot be reached, no
+    /// longer than `patience`; whether they are known. Where none are shared, it does not wait.
+    pub fn wait_until_learnt(&self, patience: Duration) -> bool {
+        self.sharing.as_ref().is_none_or(|sharing| sharing.wait_until_learnt(patience))
     }
 
     /// How the loads so far went.
@@ -169,10 +239,10 @@ impl Sessions {
             return Ok(None);
         }
         if session.values.is_empty() {
-            return self.end(session, now);
+            return self.end(session);
         }
         if session.is_new() {
-            session.created = self.first_second(session);
+            self.begin(session);
         }
         // A session may have begun in a process whose clock is ahead; it is not sealed before that.
         let sealed = now.max(session.created);
@@ -185,8 +255,8 @@ impl Sessions {
             }
             Err(error) => return Err(error),
         };
-        self.revoke_renewed(session, now)?;
-        self.revoke_others(session, now)?;
+        self.revoke_renewed(session)?;
+        self.revoke_others(session)?;
         session.loaded =
             Some(Loaded { id: session.id, created: session.created, sealed, key: 0, values: None });
         session.cookie = BrowserCookie { is_held: true, is_to_go: true };
@@ -223,7 +293,7 @@ impl Sessions {
             if self.suits(session) {
                 return true;
             }
-            session.id = Id::random();
+            session.id = self.fresh_id(session);
         }
         false
     }
@@ -252,12 +322,12 @@ impl Sessions {
     }
 
     /// Saves a session without values: it has no record and no cookie.
-    fn end(&self, session: &mut Session, now: u64) -> Result<Option<Cookie<'static>>, SaveError> {
+    fn end(&self, session: &mut Session) -> Result<Option<Cookie<'static>>, SaveError> {
         match (&self.storage, &session.loaded) {
             (Storage::Store(stored), Some(loaded)) => stored.delete(loaded.id)?,
-            _ => self.revoke_renewed(session, now)?,
+            _ => self.revoke_renewed(session)?,
         }
-        self.revoke_others(session, now)?;
+        self.revoke_others(session)?;
         if session.loaded.take().is_some() {
             // Under the old id, what is put in from here on would revive what was just deleted.
             session.renew();
@@ -271,7 +341,7 @@ impl Sessions {
 
     fn seal(&self, session: &Session, sealed: u64) -> Result<Cookie<'static>, SaveError> {
         let (version, payload) = match self.storage {
-            Storage::Cookie(_) => (Version::Values, payload::encode(&session.values).into_bytes()),
+            Storage::Cookie => (Version::Values, payload::encode(&session.values).into_bytes()),
             Storage::Store(_) => (Version::Stored, STORED_PAYLOAD.to_vec()),
         };
         let header = Header { version, id: session.id, created: session.created, sealed };
@@ -292,56 +362,16 @@ impl Sessions {
         idle.min(session.created.saturating_add(lifetimes.absolute.as_secs()))
     }
 
-    /// When no cookie of a session that began at `created` can open any more, in unix seconds.
-    fn end_of(&self, created: u64) -> u64 {
-        let lifetime = self.settings.lifetimes.absolute.as_secs();
-        created.saturating_add(lifetime).saturating_add(CLOCK_SKEW)
-    }
-
     fn commit(&self, session: &Session, now: u64) -> Result<Committed, StoreError> {
-        let user = session.get(USERNAME);
-        if user.is_some_and(|user| self.is_user_revoked(user, session.created)) {
+        if self.has_ended(session.id, &session.values, session.created) {
             return Ok(Committed::Gone);
         }
         match &self.storage {
-            Storage::Cookie(revoked) if revoked.contains(session.id) => Ok(Committed::Gone),
-            Storage::Cookie(_) => Ok(Committed::Done),
+            Storage::Cookie => Ok(Committed::Done),
             Storage::Store(stored) => {
                 let lifetime = self.expires(session, now).saturating_sub(now);
                 stored.commit(session, now, Duration::from_secs(lifetime))
             }
-        }
-    }
-
-    /// Revokes the id that a renewed session had before.
-    fn revoke_renewed(&self, session: &Session, now: u64) -> Result<(), StoreError> {
-        let Some(old) = session.loaded.as_ref().filter(|_| session.is_renewed()) else {
-            return Ok(());
-        };
-        self.revoke_id(old.id, old.created, now)
-    }
-
-    /// Revokes the other sessions of the browser, where this one was renewed or destroyed.
-    fn revoke_others(&self, session: &mut Session, now: u64) -> Result<(), StoreError> {
-        if !session.ends_others {
-            return Ok(());
-        }
-        while let Some(other) = session.others.last() {
-            if other.version == self.version() && other.id != session.id {
-                self.revoke_id(other.id, other.created, now)?;
-            }
-            session.others.pop();
-        }
-        Ok(())
-    }
-
-    fn revoke_id(&self, id: Id, created: u64, now: u64) -> Result<(), StoreError> {
-        match &self.storage {
-            Storage::Cookie(revoked) => {
-                revoked.insert(id, self.end_of(created), now);
-                Ok(())
-            }
-            Storage::Store(stored) => stored.delete(id),
         }
     }
 }

@@ -46,6 +46,13 @@ pub struct Settings {
     /// A jar of its own under each top-level site that embeds this one; needs [`Secure::Always`].
     /// Default: no.
     pub partitioned: bool,
+    /// Many visitors sign in as the same user, as in a demonstration. Their sign-outs are then nobody's:
+    /// a user who has too many would pay for it with sessions of others. Default: no.
+    pub shared_users: bool,
+    /// Sessions are opened, though the sign-outs of other processes are not known yet: a copied cookie
+    /// of a session that was signed out may open, at a start while the store of sign-outs is away.
+    /// Default: no, such visits fail until the store was reached once.
+    pub open_before_learnt: bool,
 }
 
 impl Default for Settings {
@@ -58,6 +65,8 @@ impl Default for Settings {
             domain: None,
             secure: Secure::Auto,
             partitioned: false,
+            shared_users: false,
+            open_before_learnt: false,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! nobody else's comes between.
 
 mod connection;
+mod revocations;
 mod table;
 mod turn;
 
@@ -12,13 +13,12 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, TransactionBehavior, params};
+use rusqlite::{OptionalExtension, params};
 
-use self::connection::{Link, Opener, bytes};
+use self::connection::{Connections, Opener, bytes};
+pub use self::revocations::SqliteRevocations;
 use self::table::Sql;
-use self::turn::Turns;
 use super::clock::milliseconds;
-use super::pool::{PATIENCE, Pool};
 use super::reaper::Reaper;
 use super::store::{Change, Committed, Key, Store, StoreError, Values, apply, delete_damaged};
 use super::user_index::{LAST_SEEN, USERNAME, UserIndex};
@@ -54,10 +54,9 @@ use super::{Health, StoreSettings, record};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SqliteStore {
-    pool: Pool<Link>,
+    connections: Connections,
     sql: Sql,
     sessions_per_user: usize,
-    turns: Turns,
     _reaper: Reaper,
 }
 
@@ -78,7 +77,7 @@ impl SqliteStore {
     /// As [`SqliteStore::open`].
     pub fn open_with(path: impl AsRef<Path>, settings: &StoreSettings) -> io::Result<SqliteStore> {
         let sql = Sql::of(&settings.prefix);
-        let opener = Opener::new(path.as_ref(), &sql);
+        let opener = Opener::new(path.as_ref(), &sql.schema);
         // Not by and by, as with a server, which may come later: a file is there or can be made.
         drop(opener.open().map_err(io::Error::other)?);
         let (for_reaper, delete) = (opener.clone(), sql.delete_expired.clone());
@@ -87,33 +86,9 @@ impl SqliteStore {
             while connection::delete_expired(&mut link, &delete)? && stopped.goes_on() {}
             Ok(())
         })?;
-        let pool = Pool::new("sqlite", settings.connections, move || opener.open());
+        let connections = Connections::new("sqlite", settings.connections, opener);
         let sessions_per_user = settings.sessions_per_user.max(1);
-        Ok(SqliteStore { pool, sql, sessions_per_user, turns: Turns::default(), _reaper: reaper })
-    }
-
-    fn run<T>(
-        &self,
-        call: impl Fn(&mut rusqlite::Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        self.pool.run(|link, patience| link.run(patience, &call))
-    }
-
-    /// The same in a transaction that writes: it has the lock from its beginning.
-    fn write<T>(
-        &self,
-        call: impl Fn(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        let Some(_turn) = self.turns.take(PATIENCE) else {
-            return Err(StoreError::Unavailable("others wrote for too long".into()));
-        };
-        self.run(|connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let done = call(&transaction)?;
-            transaction.commit()?;
-            Ok(done)
-        })
+        Ok(SqliteStore { connections, sql, sessions_per_user, _reaper: reaper })
     }
 
     /// Puts the row of a record in the place of the one that was there, and ends what its user has
@@ -141,7 +116,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn find(&self, key: &Key) -> Result<Option<Values>, StoreError> {
-        let found: Option<Vec<u8>> = self.run(|connection| {
+        let found: Option<Vec<u8>> = self.connections.run(|connection| {
             let mut find = connection.prepare_cached(&self.sql.find)?;
             let row = params![key.as_bytes(), connection::now()];
             find.query_row(row, |row| bytes(row, 0)).optional()
@@ -157,7 +132,7 @@ impl Store for SqliteStore {
         lifetime: Duration,
     ) -> Result<Committed, StoreError> {
         change.check_size()?;
-        self.write(|transaction| {
+        self.connections.write(|transaction| {
             let updated;
             let values = match change {
                 Change::New(values) => values,
@@ -179,7 +154,7 @@ impl Store for SqliteStore {
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        self.write(|transaction| {
+        self.connections.write(|transaction| {
             transaction.prepare_cached(&self.sql.delete)?.execute([key.as_bytes()]).map(drop)
         })
     }
@@ -189,7 +164,7 @@ impl Store for SqliteStore {
     }
 
     fn health(&self) -> Health {
-        self.pool.health()
+        self.connections.health()
     }
 }
 
@@ -201,7 +176,7 @@ impl UserIndex for SqliteStore {
         limit: usize,
     ) -> Result<Vec<(Key, Values)>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found: Vec<(Vec<u8>, Vec<u8>)> = self.run(|connection| {
+        let found: Vec<(Vec<u8>, Vec<u8>)> = self.connections.run(|connection| {
             let mut find = connection.prepare_cached(&self.sql.find_by_user)?;
             let asked = params![user.as_bytes(), connection::now(), limit];
             find.query_map(asked, |row| Ok((bytes(row, 0)?, bytes(row, 1)?)))?.collect()
@@ -217,7 +192,7 @@ impl UserIndex for SqliteStore {
     }
 
     fn delete_by_user(&self, user: &str) -> Result<(), StoreError> {
-        self.write(|transaction| {
+        self.connections.write(|transaction| {
             transaction
                 .prepare_cached(&self.sql.delete_by_user)?
                 .execute([user.as_bytes()])

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use waxseal::seal::Id;
 use waxseal::session::{
-    Change, Committed, Cookie, Key, ManualClock, MemoryStore, Outcome, Scheme, Session, Sessions,
-    Settings, Store, StoreError, UserIndex, UserSession, Values,
+    Change, Committed, Cookie, Key, ManualClock, MemoryStore, Outcome, Reach, Scheme, Session,
+    Sessions, Settings, Store, StoreError, UserIndex, UserSession, Values,
 };
 
 use super::support::{DAY, HOUR, IDLE, NOW, Site, at, header, keyring};
@@ -106,7 +106,7 @@ fn what_has_ended_is_not_listed() {
     site.save(&mut session);
     assert_eq!(site.of("foo"), []);
     site.signed_in("foo");
-    site.sessions.revoke_user("foo").unwrap();
+    assert_eq!(site.sessions.revoke_user("foo").unwrap(), Reach::Confirmed);
     assert_eq!(site.of("foo"), []);
     // What began before its time is over, although the store has it still.
     let not_before = Settings { not_before: Some(at(NOW + 30 * DAY)), ..Settings::default() };
@@ -122,7 +122,7 @@ fn fifty_are_listed_and_all_are_ended() {
     let all: Vec<_> = (0..60).map(|_| (site.wait(1), site.signed_in("foo")).1).collect();
     let last: Vec<Key> = all.iter().rev().map(|(key, _)| *key).take(50).collect();
     assert_eq!(site.keys("foo"), last);
-    site.sessions.revoke_user("foo").unwrap();
+    assert_eq!(site.sessions.revoke_user("foo").unwrap(), Reach::Confirmed);
     assert!(all.iter().all(|(key, _)| site.store.find(key).unwrap().is_none()));
 }
 
@@ -191,7 +191,7 @@ fn ending_all_can_be_tried_again_where_it_failed() {
     let outcome = || sessions.load(&cookies, Scheme::Https).unwrap().outcome();
     assert!(sessions.revoke_user("foo").is_err());
     assert_eq!(outcome(), Outcome::Valid, "nothing was done, and the user is there to see it");
-    sessions.revoke_user("foo").unwrap();
+    assert_eq!(sessions.revoke_user("foo").unwrap(), Reach::Confirmed);
     assert_eq!(outcome(), Outcome::Revoked);
 }
 

@@ -1,7 +1,7 @@
 //! Who is signed in, with which credential, and ending all of a user's sessions.
 
 use waxseal::seal::{Fingerprint, Keyring};
-use waxseal::session::{Change, Committed, Key, Outcome, Session, Store};
+use waxseal::session::{Change, Committed, Key, Outcome, Reach, Session, Store};
 
 use super::support::{
     ABSOLUTE, DAY, IDLE, NOW, Place, SKEW, Site, by_hand, keyring, life, new_keyring,
@@ -181,7 +181,7 @@ fn revoking_a_user_ends_all_sessions_of_that_user_and_no_others() {
         let (here, there) = (signed_in(&site, "foo"), signed_in(&site, "foo"));
         let (other, anonymous) = (signed_in(&site, "bar"), site.visitor(&[("cart", "1")]));
         site.wait(DAY);
-        site.sessions.revoke_user("foo").unwrap();
+        assert_eq!(site.sessions.revoke_user("foo").unwrap(), Reach::Confirmed);
         assert_eq!([site.outcome(&here), site.outcome(&there)], [Outcome::Revoked; 2]);
         assert_eq!([site.outcome(&other), site.outcome(&anonymous)], [Outcome::Valid; 2]);
     }
@@ -191,15 +191,15 @@ fn revoking_a_user_ends_all_sessions_of_that_user_and_no_others() {
 fn in_the_same_second_sessions_from_before_end_and_a_new_one_begins() {
     for site in Site::both() {
         let before = signed_in(&site, "foo");
-        site.sessions.revoke_user("foo").unwrap();
+        assert_eq!(site.sessions.revoke_user("foo").unwrap(), Reach::Confirmed);
         let after = signed_in(&site, "foo");
         assert_eq!(
             [site.outcome(&before), site.outcome(&after)],
             [Outcome::Revoked, Outcome::Valid]
         );
-        site.sessions.revoke_user("foo").unwrap();
+        assert_eq!(site.sessions.revoke_user("foo").unwrap(), Reach::Confirmed);
         site.wait(1);
-        site.sessions.revoke_user("foo").unwrap();
+        assert_eq!(site.sessions.revoke_user("foo").unwrap(), Reach::Confirmed);
         assert_eq!(site.outcome(&after), Outcome::Revoked);
     }
 }
@@ -211,7 +211,7 @@ fn a_slow_request_revives_no_session_of_a_revoked_user() {
         let mut slow = site.load(&cookies);
         slow.insert("cart", "1").unwrap();
         site.wait(1);
-        site.sessions.revoke_user("foo").unwrap();
+        assert_eq!(site.sessions.revoke_user("foo").unwrap(), Reach::Confirmed);
         assert!(site.sessions.save(&mut slow).unwrap().is_none());
         assert_eq!(site.outcome(&cookies), Outcome::Revoked);
     }
@@ -226,12 +226,12 @@ fn a_revocation_lasts_as_long_as_any_session_from_before_could() {
             let mut session = site.load(&cookies);
             cookies = site.saved(&mut session);
         }
-        site.sessions.revoke_user("foo").unwrap();
+        assert_eq!(site.sessions.revoke_user("foo").unwrap(), Reach::Confirmed);
         site.wait(ABSOLUTE - 25 * DAY - 1);
-        site.sessions.revoke_user("bar").unwrap();
+        assert_eq!(site.sessions.revoke_user("bar").unwrap(), Reach::Confirmed);
         assert_eq!(site.outcome(&cookies), Outcome::Revoked);
         site.wait(25 * DAY + SKEW + 2);
-        site.sessions.revoke_user("bar").unwrap();
+        assert_eq!(site.sessions.revoke_user("bar").unwrap(), Reach::Confirmed);
         assert_eq!(site.outcome(&signed_in(&site, "foo")), Outcome::Valid);
     }
 }

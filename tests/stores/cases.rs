@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use waxseal::seal::{Keyring, Lifetimes};
 use waxseal::session::{
-    Breaker, Change, Committed, Key, Outcome, Scheme, Session, Sessions, Settings, Store,
+    Breaker, Change, Committed, Key, Outcome, Reach, Scheme, Session, Sessions, Settings, Store,
     StoreError, StoreSettings, UserIndex, Values, conformance,
 };
 
@@ -82,7 +82,7 @@ fn a_slow_request_revives_nothing<S: Store + 'static>(store: &Arc<S>) {
         session.renew();
         sessions.save(&mut session).unwrap();
     };
-    let end_all = |_: &str| sessions.revoke_user("slow").unwrap();
+    let end_all = |_: &str| assert_eq!(sessions.revoke_user("slow").unwrap(), Reach::Confirmed);
     let ends: [&dyn Fn(&str); 3] = [&end_by_destroying, &end_by_renewing, &end_all];
     // The records of a user cannot be deleted where there is no index of them.
     let deletes = [true, true, store.users().is_some()];
@@ -217,7 +217,7 @@ fn a_user_sees_and_ends_their_sessions<S: Store + 'static>(store: &Arc<S>) {
         assert!(store.users().is_none());
         // Without an index, ending all of them works in this process.
         thread::sleep(Duration::from_millis(1100));
-        sessions.revoke_user(&user).unwrap();
+        assert_eq!(sessions.revoke_user(&user).unwrap(), Reach::Confirmed);
         assert_eq!([&phones, &desks].map(|cookies| outcome(cookies)), [Outcome::Revoked; 2]);
         return assert_eq!(outcome(&other), Outcome::Valid);
     };
@@ -235,7 +235,7 @@ fn a_user_sees_and_ends_their_sessions<S: Store + 'static>(store: &Arc<S>) {
     assert_eq!(outcome(&phones), Outcome::Valid);
     assert!(sessions.revoke(&key, &user).unwrap());
     assert_eq!((outcome(&phones), outcome(&desks)), (Outcome::Revoked, Outcome::Valid));
-    sessions.revoke_user(&user).unwrap();
+    assert_eq!(sessions.revoke_user(&user).unwrap(), Reach::Confirmed);
     assert_eq!((outcome(&desks), outcome(&other)), (Outcome::Revoked, Outcome::Valid));
     // Another process, which remembers nothing, agrees.
     let elsewhere = Sessions::stored(keyring(), Arc::clone(store));

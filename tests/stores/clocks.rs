@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{Browser, Waxseal};
 
 /// The library that shows a program another time.
-fn library() -> String {
+pub fn library() -> String {
     let folders = fs::read_dir("/usr/lib").unwrap().flatten();
     let libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
     let found = libraries.into_iter().find(|library| library.exists());

@@ -1,6 +1,6 @@
 //! Sessions in PostgreSQL. Its programs are found by pg_config, or where Debian has them.
 
-mod cluster;
+pub mod cluster;
 mod faults;
 mod pooler;
 mod reaping;

@@ -1,6 +1,7 @@
 //! The address of a server: checked before libpq sees it, whose errors would quote the password.
 
 use std::env;
+use std::io;
 
 use diesel::{Connection, PgConnection};
 
@@ -26,8 +27,16 @@ pub(super) struct Address {
     pub(super) with_options: String,
 }
 
+/// The address at `url`, for whoever opens a store.
+pub(super) fn checked(url: &str) -> io::Result<Address> {
+    complete(url).map_err(|fault| {
+        let error = format!("not an address postgres://user:password@host/database: {fault}");
+        io::Error::new(io::ErrorKind::InvalidInput, error)
+    })
+}
+
 /// `url` with the defaults. An error tells what is wrong, and nothing secret of what the address holds.
-pub(super) fn complete(url: &str) -> Result<Address, String> {
+fn complete(url: &str) -> Result<Address, String> {
     let parts = Parts::of(url)?;
     parts.try_parameters()?;
     let plain = parts.joined();

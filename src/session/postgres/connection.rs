@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use diesel::connection::{CacheSize, SimpleConnection};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, PgConnection, QueryResult, RunQueryDsl, sql_query};
 use log::warn;
 
-use super::super::pool::Cause;
+use super::super::pool::{Cause, Failure, Pool};
 use super::super::remote::Remote;
-use super::PostgresStore;
+use super::super::store::StoreError;
 use super::address::Address;
+use super::statement::{Row, Statement, Value};
 use super::table::Table;
 
 /// Several processes may find the table missing at once, and CREATE TABLE IF NOT EXISTS fails where
@@ -19,16 +22,14 @@ use super::table::Table;
 const ALONE: &str = "SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = 0; \
     SELECT pg_advisory_xact_lock(6734557895273406465);";
 
-/// Whether libpq's lookups find all that [`PostgresStore::SCHEMA`] makes.
-const IS_WHOLE: &str = "SELECT 1 WHERE to_regclass('\"waxseal_sessions\"') IS NOT NULL \
-    AND to_regclass('\"waxseal_sessions_user\"') IS NOT NULL \
-    AND to_regclass('\"waxseal_sessions_expires\"') IS NOT NULL";
-const HAS_TABLE: &str = "SELECT 1 WHERE to_regclass('\"waxseal_sessions\"') IS NOT NULL";
 const IS_UTF8: &str = "SELECT 1 WHERE current_setting('server_encoding') = 'UTF8'";
 
 /// How poolers say that they take no options for a connection that they lend to many: PgBouncer, and
 /// those of cloud providers.
 const NO_OPTIONS: [&str; 2] = ["startup parameter", "command-line options"];
+
+/// After so long, an error is that the server, or a lock in it, took too long.
+const SLOW: Duration = Duration::from_millis(1300);
 
 /// How connections are opened.
 pub(super) struct Opener {
@@ -63,10 +64,6 @@ impl Opener {
         Opener { address, table, is_ready, is_pooled, threads, most_threads }
     }
 
-    pub(super) fn table(&self) -> &Table {
-        &self.table
-    }
-
     /// A connection. The first one makes the table, where it is missing.
     pub(super) fn open(&self) -> Result<PgConnection, Cause> {
         let mut connection = self.connect()?;
@@ -74,6 +71,9 @@ impl Opener {
         connection.set_prepared_statement_cache_size(CacheSize::Disabled);
         if !self.is_ready.load(Ordering::Relaxed) {
             self.prepare_database(&mut connection)?;
+            if let Some(sql) = self.table.on_start() {
+                connection.batch_execute(&sql)?;
+            }
             self.is_ready.store(true, Ordering::Relaxed);
         }
         Ok(connection)
@@ -116,11 +116,11 @@ impl Opener {
             Err(error) => error,
         };
         // The error does not tell in a way that can be read in every language.
-        let has_table = says(connection, &self.table.sql(HAS_TABLE));
+        let has_table = says(connection, &self.table.is_there());
         if !matches!(has_table, Ok(false)) || self.prepare_database(connection).is_err() {
             return Err(error);
         }
-        warn!("the table of sessions was gone, and is made again");
+        warn!(table = self.table.name(); "a table was gone, and is made again");
         call(connection)
     }
 
@@ -130,21 +130,22 @@ impl Opener {
                 "the database must have the encoding UTF8, or it could not keep all text".into()
             );
         }
-        if says(connection, &self.table.sql(IS_WHOLE))? {
+        if says(connection, &self.table.is_whole())? {
             return Ok(());
         }
         let created = connection.transaction(|connection| {
             connection.batch_execute(ALONE)?;
-            connection.batch_execute(&self.table.sql(PostgresStore::SCHEMA))
+            connection.batch_execute(&self.table.schema())
         });
         let Err(error) = created else { return Ok(()) };
-        if !says(connection, &self.table.sql(HAS_TABLE))? {
-            let remedy = "let somebody who may create it run the SQL of PostgresStore::SCHEMA";
-            let problem = "the table waxseal_sessions is missing";
-            return Err(format!("{problem}: {error}; {remedy}").into());
+        if !says(connection, &self.table.is_there())? {
+            let remedy = "let somebody who may create it run the SQL of PostgresStore::SCHEMA, or of \
+                PostgresRevocations::SCHEMA";
+            let name = self.table.name();
+            return Err(format!("the table {name} is missing: {error}; {remedy}").into());
         }
-        let error = error.to_string();
-        warn!(error = error.as_str(); "the table waxseal_sessions lacks an index: it will be slow");
+        let (table, error) = (self.table.name(), error.to_string());
+        warn!(table, error = error.as_str(); "a table lacks an index: it will be slow");
         Ok(())
     }
 }
@@ -156,4 +157,57 @@ fn is_of_pooler(error: &str) -> bool {
 /// Whether the query finds a row.
 pub(super) fn says(connection: &mut PgConnection, query: &str) -> QueryResult<bool> {
     Ok(sql_query(query).execute(connection)? > 0)
+}
+
+/// Runs statements over the connections of a pool.
+pub(super) struct Statements<'p> {
+    pub(super) pool: &'p Pool<Remote<Counted>>,
+    pub(super) opener: &'p Arc<Opener>,
+}
+
+impl Statements<'_> {
+    /// The rows that a statement finds.
+    pub(super) fn rows(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.run(sql, values, |statement, connection| statement.load(connection))
+    }
+
+    /// How many rows a statement wrote.
+    pub(super) fn execute(&self, sql: &Arc<str>, values: Vec<Value>) -> Result<usize, StoreError> {
+        self.run(sql, values, |statement, connection| statement.execute(connection))
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        sql: &Arc<str>,
+        values: Vec<Value>,
+        call: fn(&Statement, &mut PgConnection) -> QueryResult<T>,
+    ) -> Result<T, StoreError> {
+        let statement = Arc::new(Statement { sql: Arc::clone(sql), values });
+        self.pool.run(|remote, patience| {
+            let (statement, opener) = (Arc::clone(&statement), Arc::clone(self.opener));
+            let began = Instant::now();
+            let done = remote.call(patience, move |counted| {
+                opener.run(&mut counted.connection, |connection| call(&statement, connection))
+            })?;
+            done.map_err(|error| failure(error, began.elapsed()))
+        })
+    }
+}
+
+/// What an error that came after so long means for the call and the connection.
+fn failure(error: DieselError, after: Duration) -> Failure {
+    use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand};
+    let cause: Cause = error.to_string().into();
+    match error {
+        DieselError::DatabaseError(ClosedConnection | UnableToSendCommand, _) => {
+            Failure::Closed(cause)
+        }
+        // No primary any more: another connection may lead to the one that is.
+        DieselError::DatabaseError(ReadOnlyTransaction, _) => {
+            Failure::Elsewhere(StoreError::Rejected(cause))
+        }
+        // Diesel does not tell the code of the error, and its text may be in any language.
+        _ if after >= SLOW => Failure::Refused(StoreError::Unavailable(cause)),
+        _ => Failure::Refused(StoreError::Rejected(cause)),
+    }
 }

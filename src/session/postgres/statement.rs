@@ -21,6 +21,7 @@ pub(super) struct Statement {
 pub(super) enum Value {
     Bytes([u8; 32]),
     Number(i64),
+    Numbers(Vec<i64>),
     Text(String),
     Texts(Vec<String>),
 }
@@ -60,6 +61,7 @@ impl Value {
         match self {
             Value::Bytes(bytes) => out.push_bind_param::<Binary, _>(bytes),
             Value::Number(number) => out.push_bind_param::<BigInt, _>(number),
+            Value::Numbers(all) => out.push_bind_param::<Array<BigInt>, _>(all),
             Value::Text(text) => out.push_bind_param::<Text, _>(text),
             Value::Texts(texts) => out.push_bind_param::<Array<Text>, _>(texts),
         }

@@ -13,17 +13,13 @@ const PATIENT: &str = "SET LOCAL statement_timeout = '60s'";
 /// One process at a time. Held until the end of the transaction, and so through a pooler too.
 const IS_ALONE: &str = "SELECT 1 WHERE pg_try_advisory_xact_lock(6734557895273406466)";
 
-/// Few enough that the statement takes milliseconds. A record that a request holds is passed over.
+/// So many are deleted at a time.
 const BATCH: usize = 1000;
-const DELETE: &str = "DELETE FROM \"waxseal_sessions\" WHERE key = ANY (ARRAY(\
-    SELECT key FROM \"waxseal_sessions\" WHERE expires <= now() \
-    ORDER BY expires LIMIT 1000 FOR UPDATE SKIP LOCKED))";
 
-/// Over a connection of its own, which is closed after it.
-pub(super) fn sweep(opener: &Opener, stopped: &Stopped) -> Result<(), Cause> {
+/// Runs `delete`, which deletes [`BATCH`] records at most, until none is left, over a connection of its own.
+pub(super) fn sweep(opener: &Opener, delete: &str, stopped: &Stopped) -> Result<(), Cause> {
     let mut connection = opener.open()?;
-    let delete = opener.table().sql(DELETE);
-    while delete_some(&mut connection, &delete)? == BATCH && stopped.goes_on() {}
+    while delete_some(&mut connection, delete)? == BATCH && stopped.goes_on() {}
     Ok(())
 }
 

@@ -5,9 +5,9 @@ use std::fmt;
 use log::debug;
 
 use super::super::clock::unix_seconds;
-use super::super::session::{BrowserCookie, Loaded, Session};
+use super::super::loaded::{BrowserCookie, Loaded, Other};
+use super::super::session::{Session, user_of};
 use super::super::store::{StoreError, Values};
-use super::super::user_index::USERNAME;
 use super::super::{Outcome, Scheme, payload};
 use super::{Sessions, Storage};
 use crate::seal::{Authentic, Header, Opened, Refusal, Version};
@@ -24,7 +24,7 @@ struct Candidates<'k> {
     /// The one that was sealed last of those that a key of ours made.
     newest: Option<Authentic<'k>>,
     /// The others of them.
-    others: Vec<Header>,
+    others: Vec<Authentic<'k>>,
     /// Why the first of the rest is none of them.
     refusal: Option<Refusal>,
     /// Cookies that no key authenticates.
@@ -46,11 +46,12 @@ impl Sessions {
         let Candidates { newest, others, refusal, forged, all_dead } =
             self.candidates(cookie_header, name);
         self.counts.add_forged(forged);
+        let others = others.into_iter().map(|other| self.other(other, now)).collect();
         let holds_cookie = newest.is_some() || refusal.is_some();
         let not_opened = match newest {
             None => refusal.map(NotOpened::Sealed),
             Some(newest) => match newest.open(self.version(), self.settings.lifetimes, now) {
-                Ok(opened) => match self.find(&opened)? {
+                Ok(opened) => match self.check_learnt().and_then(|()| self.find(&opened))? {
                     Some((loaded, values)) => {
                         return Ok(Session::opened(loaded, values, others, scheme, now));
                     }
@@ -82,9 +83,21 @@ impl Sessions {
         found
     }
 
+    /// Who signed in by a cookie beside the newest is asked because that user has the room for its sign-out.
+    fn other(&self, authentic: Authentic<'_>, now: u64) -> Other {
+        let header = authentic.header().clone();
+        let opened = match self.storage {
+            Storage::Cookie => authentic.open(self.version(), self.settings.lifetimes, now).ok(),
+            Storage::Store(_) => None,
+        };
+        let values = opened.map(|opened| payload::decode(opened.payload()));
+        let user = values.and_then(|values| user_of(&values).map(str::to_owned));
+        Other { header, user }
+    }
+
     pub(super) fn version(&self) -> Version {
         match self.storage {
-            Storage::Cookie(_) => Version::Values,
+            Storage::Cookie => Version::Values,
             Storage::Store(_) => Version::Stored,
         }
     }
@@ -96,14 +109,10 @@ impl Sessions {
             return Ok(None);
         }
         let values = match &self.storage {
-            Storage::Cookie(revoked) if revoked.contains(id) => None,
-            Storage::Cookie(_) => Some(payload::decode(opened.payload())),
+            Storage::Cookie => Some(payload::decode(opened.payload())),
             Storage::Store(stored) => stored.find(id)?,
         };
-        let is_revoked = |values: &Values| {
-            values.get(USERNAME).is_some_and(|user| self.is_user_revoked(user, created))
-        };
-        let values = values.filter(|values| !is_revoked(values));
+        let values = values.filter(|values| !self.has_ended(id, values, created));
         let loaded = Loaded { id, created, sealed, key: opened.key, values: None };
         Ok(values.map(|values| (loaded, values)))
     }
@@ -136,12 +145,9 @@ impl<'k> Candidates<'k> {
             |authentic: &Authentic<'_>| (authentic.header().sealed, authentic.header().created);
         match &self.newest {
             Some(newest) if age(newest) > age(&authentic) => {
-                self.others.push(authentic.header().clone())
+                self.others.push(authentic);
             }
-            _ => {
-                let older = self.newest.replace(authentic);
-                self.others.extend(older.map(|older| older.header().clone()));
-            }
+            _ => self.others.extend(self.newest.replace(authentic)),
         }
     }
 

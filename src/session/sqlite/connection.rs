@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior, params};
 
-use super::super::pool::{Cause, Failure, PATIENCE};
+use super::super::Health;
+use super::super::pool::{Cause, Failure, PATIENCE, Pool};
 use super::super::store::StoreError;
-use super::table::Sql;
+use super::turn::Turns;
 
 /// Readers go on while one writes; and what is committed is on the disk, also where power fails: a
 /// sign-out that was lost would be a session that is back.
@@ -35,8 +36,9 @@ pub(super) struct Link {
 type File = (u64, u64);
 
 impl Opener {
-    pub(super) fn new(path: &Path, sql: &Sql) -> Opener {
-        Opener { path: path.to_owned(), schema: sql.schema.clone() }
+    /// For the file at `path`, in which `schema` makes the table.
+    pub(super) fn new(path: &Path, schema: &str) -> Opener {
+        Opener { path: path.to_owned(), schema: schema.to_owned() }
     }
 
     pub(super) fn open(&self) -> Result<Link, Cause> {
@@ -137,5 +139,46 @@ fn failure(error: rusqlite::Error) -> Failure {
         ) => Failure::Broken(error.into()),
         // The disk is full, or the file may not be written.
         _ => Failure::Refused(StoreError::Rejected(error.into())),
+    }
+}
+
+/// The connections of one table, whose writers take turns.
+pub(super) struct Connections {
+    pool: Pool<Link>,
+    turns: Turns,
+}
+
+impl Connections {
+    /// So many at most; the log calls the file `name`.
+    pub(super) fn new(name: &str, most: usize, opener: Opener) -> Connections {
+        Connections { pool: Pool::new(name, most, move || opener.open()), turns: Turns::default() }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.pool.health()
+    }
+
+    pub(super) fn run<T>(
+        &self,
+        call: impl Fn(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.pool.run(|link, patience| link.run(patience, &call))
+    }
+
+    /// The same in a transaction that writes: it has the lock from its beginning.
+    pub(super) fn write<T>(
+        &self,
+        call: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let Some(_turn) = self.turns.take(PATIENCE) else {
+            return Err(StoreError::Unavailable("others wrote for too long".into()));
+        };
+        self.run(|connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = call(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        })
     }
 }

@@ -1,10 +1,10 @@
 //! A PostgreSQL of a test's own.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -92,6 +92,15 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// A psql that is told one thing after the other.
+    pub fn psql(&self) -> Psql {
+        let mut psql = program("psql");
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.address()]);
+        let mut process = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(process.stdout.take().unwrap());
+        Psql { process, said }
+    }
+
     pub fn dump(&self) -> Vec<u8> {
         succeed(program("pg_dump").args(["-d", &self.address()]))
     }
@@ -142,6 +151,31 @@ impl Cluster {
         fs::write(rules, rule + &others).unwrap();
         self.sql("SELECT pg_reload_conf()");
         sleep(Duration::from_millis(500));
+    }
+}
+
+/// It ends with its test.
+pub struct Psql {
+    process: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl Psql {
+    pub fn say(&mut self, text: &str) {
+        self.process.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Waits for a line.
+    pub fn wait_for(&mut self, line: &str) {
+        let said = self.said.by_ref().lines().map(Result::unwrap).find(|said| said == line);
+        assert!(said.is_some(), "psql ended");
+    }
+}
+
+impl Drop for Psql {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
 
 impl Shop {
     fn answer(&self, request: &mut Request) -> Response {
-        refuse_cross_site(request)
+        refuse_cross_site(request, None)
             .and_then(|()| ROUTES.dispatch(self, request))
             .unwrap_or_else(Response::from)
             .with_header("Content-Security-Policy", POLICY)

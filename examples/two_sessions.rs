@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
 }
 
 fn answer(site: &Site, request: &mut Request) -> Response {
-    refuse_cross_site(request)
+    refuse_cross_site(request, None)
         .and_then(|()| ROUTES.dispatch(site, request))
         .unwrap_or_else(Response::from)
         .with_header("Content-Security-Policy", "default-src 'none'; form-action 'self'")

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use log::LevelFilter;
-use waxseal::http::TrustedProxies;
+use waxseal::http::{Origin, TrustedProxies};
 use waxseal::seal::{Keyring, Lifetimes};
 use waxseal::session::{SameSite, Secure, Settings, SettingsError};
 
@@ -42,6 +42,8 @@ pub struct Config {
     pub sessions: SessionConfig,
     /// `HTTPS_ONLY`.
     pub https_only: bool,
+    /// `PUBLIC_URL`: the origin by which visitors know this server.
+    pub public_url: Option<Origin>,
     /// `TRUSTED_PROXIES`.
     pub trusted_proxies: TrustedProxies,
     /// `WORKER_THREADS`.
@@ -121,6 +123,7 @@ impl Reader {
         let keys = self.keyring();
         let settings = self.settings(now);
         let https_only = self.switch("HTTPS_ONLY", on_dyno);
+        let public_url = self.public_url(https_only);
         let proxies = self.number("TRUSTED_PROXIES", usize::from(on_dyno), PROXIES);
         let workers = self.number("WORKER_THREADS", DEFAULT_WORKERS, WORKERS);
         let max_connections = self.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, CONNECTIONS);
@@ -141,6 +144,7 @@ impl Reader {
                     revocations,
                 },
                 https_only,
+                public_url,
                 trusted_proxies: TrustedProxies(proxies),
                 workers,
                 max_connections,
@@ -291,6 +295,17 @@ impl Reader {
             (parses && text.split(',').all(is_directive)).then(|| text.to_owned())
         };
         self.read("RUST_LOG", remedy, check).unwrap_or_else(|| "info".to_owned())
+    }
+
+    fn public_url(&mut self, https_only: bool) -> Option<Origin> {
+        let remedy =
+            "Give scheme, host and port as browsers show them, and no path: https://example.com.";
+        let url: Origin = self.read("PUBLIC_URL", remedy, |text| text.parse().ok())?;
+        if https_only && !url.is_https() {
+            let remedy = "Begin it with https://, or set HTTPS_ONLY=0.";
+            self.fault("PUBLIC_URL", format!("is {url}, and HTTPS_ONLY is on"), remedy);
+        }
+        Some(url)
     }
 
     fn check_https(&mut self, https_only: bool, proxies: usize, secure: Secure) {

@@ -20,7 +20,7 @@ use waxseal::seal::Keyring;
 use waxseal::server::{self, SlowWork};
 
 use app::password_hash::Cost;
-use app::{App, Metrics, Place, Users};
+use app::{App, Metrics, Place, Site, Users};
 use command::print;
 use config::{Config, Faults, SessionConfig};
 
@@ -187,7 +187,8 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
         (None, Some(chosen)) => Place::SharingCookie(chosen.name, chosen.revocations),
         (None, None) => Place::Cookie,
     };
-    let app = App::new(keyring, settings, place, users, slow_work, config.https_only, metrics)?;
+    let site = Site { https_only: config.https_only, origin: config.public_url };
+    let app = App::new(keyring, settings, place, users, slow_work, site, metrics)?;
     app.prepare();
     info!(port, workers = config.workers, version = env!("CARGO_PKG_VERSION"); "listening");
     let mut serving = server::Config::new(listener);

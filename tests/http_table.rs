@@ -810,6 +810,29 @@ fn the_way_to_https_leads_to_no_other_host() {
 }
 
 #[test]
+fn with_a_public_url_neither_host_decides() {
+    let server = Waxseal::start(&[
+        ("PUBLIC_URL", "https://Www.Waxseal.test:443/"),
+        ("TRUSTED_PROXIES", "1"),
+        ("HTTPS_ONLY", "1"),
+    ]);
+    let told = [("X-Forwarded-Host", "evil.example")];
+    for (name, value) in told.into_iter().chain([("X-Test", "nothing")]) {
+        let answer = get("/a?b=c").with(name, value).sent_to(&server);
+        assert_answer(&answer, 308, &[("Location", "https://www.waxseal.test/a?b=c")]);
+        let sign_in = |origin: &str| {
+            let form = post("/login", "username=foo&password=secret").by_https();
+            form.with("Origin", origin).with(name, value).sent_to(&server).status
+        };
+        assert_eq!(sign_in("https://www.waxseal.test"), 303);
+        for other in ["https://evil.example", &format!("https://{HOST}"), "http://www.waxseal.test"]
+        {
+            assert_eq!(sign_in(other), 403, "{other}");
+        }
+    }
+}
+
+#[test]
 fn a_probe_by_http_is_answered_where_https_is_a_must() {
     let server = https_only();
     for request in [get("/healthz"), head("/healthz"), get("/healthz?probe=1")] {

@@ -120,7 +120,7 @@ fn the_report_for_machines_is_one_line_with_these_members() {
         report,
         json!({
             "opens": true, "reason": null, "message": null, "name": "waxseal", "version": 1,
-            "id": "a5".repeat(16), "keys": "current", "created": created, "sealed": sealed,
+            "id": "a5".repeat(16), "keys": "current", "signed_out": null, "created": created, "sealed": sealed,
             "idle_end": sealed + 7 * DAY, "lifetime_end": created + 30 * DAY,
             "values": [["username", "foo"]],
         })

@@ -77,7 +77,19 @@ fn it_counts_loads_by_outcome_and_opened_sessions_by_their_keys() {
              waxseal_sessions_opened_total{keys=\"previous\"} 1\n\
              # HELP waxseal_cookies_forged_total Cookies that no key authenticates.\n\
              # TYPE waxseal_cookies_forged_total counter\n\
-             waxseal_cookies_forged_total 0\n"
+             waxseal_cookies_forged_total 0\n\
+             # HELP waxseal_revocations Sessions and marks in the list of what was signed out.\n\
+             # TYPE waxseal_revocations gauge\n\
+             waxseal_revocations 1\n\
+             # HELP waxseal_revocations_unpublished Revocations that no store has confirmed.\n\
+             # TYPE waxseal_revocations_unpublished gauge\n\
+             waxseal_revocations_unpublished 0\n\
+             # HELP waxseal_revocations_behind_seconds Time since all were learnt and told.\n\
+             # TYPE waxseal_revocations_behind_seconds gauge\n\
+             waxseal_revocations_behind_seconds 0.000\n\
+             # HELP waxseal_revocations_dropped_total Revocations dropped for want of room.\n\
+             # TYPE waxseal_revocations_dropped_total counter\n\
+             waxseal_revocations_dropped_total 0\n"
         )
     );
     assert_eq!(head("/metrics").sent_to(&server).status, 200);

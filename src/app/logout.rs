@@ -50,13 +50,13 @@ fn end(app: &App, request: &Request, what: &What) -> Result<Response, Error> {
     if !is_another {
         session.destroy();
     }
-    let cookie = app.saved(&app.sessions, request, &mut session)?;
+    let cookies = app.saved(&app.sessions, request, &mut session)?;
     let response = match is_pending || session.has_pending_sign_out() {
         true => Response::html(200, page::signed_out_here()),
         false => Response::redirect(303, "/"),
     };
     let response = response.with_header("Cache-Control", "no-store");
-    let response = cookie.iter().fold(response, Response::with_cookie);
+    let response = cookies.iter().fold(response, Response::with_cookie);
     if let Some(username) = username.filter(|_| ended) {
         let done = match what {
             What::Everywhere => "signed out everywhere",

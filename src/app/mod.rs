@@ -9,6 +9,7 @@ mod logout;
 mod metrics;
 mod page;
 pub mod password_hash;
+mod site;
 mod throttle;
 pub mod user_list;
 mod users;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::{Level, debug, error, info, log, warn};
-use waxseal::http::{Error, Method, Request, Response, Route, Router, assets, refuse_cross_site};
+use waxseal::http::{Error, Request, Response, Route, Router, assets};
 use waxseal::seal::Keyring;
 use waxseal::server::SlowWork;
 use waxseal::session::{
@@ -28,6 +29,7 @@ use waxseal::session::{
 };
 
 use hashing::Hashing;
+pub use site::Site;
 use throttle::Throttle;
 pub use users::Users;
 pub use users_file::{UsersFile, UsersFileError};
@@ -94,7 +96,7 @@ pub struct App {
     users: Arc<Users>,
     throttle: Throttle,
     hashing: Hashing,
-    https_only: bool,
+    site: Site,
     metrics: Option<Metrics>,
     /// The operator's name for the store; empty where there is none.
     store: &'static str,
@@ -107,7 +109,7 @@ impl App {
         place: Place,
         users: Arc<Users>,
         slow_work: SlowWork,
-        https_only: bool,
+        site: Site,
         metrics: Option<Metrics>,
     ) -> Result<App, Box<dyn StdError>> {
         let settings = Settings { shared_users: users.is_demo(), ..settings };
@@ -125,7 +127,7 @@ impl App {
             users,
             throttle: Throttle::new(),
             hashing: Hashing::new(slow_work),
-            https_only,
+            site,
             metrics,
             store,
         })
@@ -167,13 +169,13 @@ impl App {
         let is_metrics = request.path() == METRICS;
         let shows_metrics = is_metrics && metrics::is_shown(self, request);
         let from_inside = shows_metrics || request.path() == HEALTH;
-        if self.https_only && !request.is_https() && !from_inside {
-            return to_https(request);
+        if self.site.https_only && !request.is_https() && !from_inside {
+            return self.site.to_https(request);
         }
         if is_metrics && !shows_metrics {
             return Err(Error::NotFound);
         }
-        refuse_cross_site(request)?;
+        self.site.refuse_cross_site(request)?;
         ROUTES.dispatch(self, request)
     }
 
@@ -232,19 +234,23 @@ impl App {
         session: &mut Session,
         response: Response,
     ) -> Result<Response, Error> {
-        let cookie = self.saved(sessions, request, session)?;
-        Ok(cookie.iter().fold(response, Response::with_cookie))
+        let cookies = self.saved(sessions, request, session)?;
+        Ok(cookies.iter().fold(response, Response::with_cookie))
     }
 
-    /// The cookie that saving `session`, one of `sessions`, makes due.
+    /// The cookies that saving `session`, one of `sessions`, makes due: its own, and those that remove what an
+    /// earlier `SESSION_DOMAIN` left in the browser.
     fn saved(
         &self,
         sessions: &Sessions,
         request: &Request,
         session: &mut Session,
-    ) -> Result<Option<Cookie<'static>>, Error> {
+    ) -> Result<Vec<Cookie<'static>>, Error> {
         match sessions.save(session) {
-            Ok(cookie) => Ok(cookie),
+            Ok(cookie) => {
+                let leftovers = sessions.leftovers(session, self.site.host(request));
+                Ok(cookie.into_iter().chain(leftovers).collect())
+            }
             Err(SaveError::Store(error)) => {
                 Err(self.unavailable(request, &error, "a session could not be saved"))
             }
@@ -263,27 +269,6 @@ fn file(request: &Request, path: &str) -> Result<Response, Error> {
 fn public(app: &App, request: &mut Request) -> Result<Response, Error> {
     let path = request.path().strip_prefix("/public/").ok_or(Error::NotFound)?;
     if assets::name(path)? == LOGIN_FILE { login::show(app, request) } else { file(request, path) }
-}
-
-/// The same address over HTTPS; only GET and HEAD, since a form that came in the clear was read by
-/// whoever listened, and must not seem to have worked.
-fn to_https(request: &Request) -> Result<Response, Error> {
-    let host = request.header("Host").filter(|host| is_host(host));
-    // Behind the host, `@other.example/` would lead to another one.
-    let target = Some(request.target()).filter(|target| target.starts_with('/'));
-    match (request.method(), host, target) {
-        (Method::Get | Method::Head, Some(host), Some(target)) => {
-            Ok(Response::redirect(308, format!("https://{host}{target}")))
-        }
-        _ => Err(Error::InsecureTransport),
-    }
-}
-
-/// Whether a `Host` is a name or address, and a port where there is one: nothing that would make
-/// another address of the redirect.
-fn is_host(host: &str) -> bool {
-    !host.is_empty()
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
 }
 
 fn with_security_headers(response: Response, is_https: bool) -> Response {

@@ -1,6 +1,6 @@
 //! State changes that another site asked for.
 
-use super::{Error, Method, Request};
+use super::{Error, Method, Origin, Request};
 
 /// Refuses a request that would change something and that a page of another site sent, by the
 /// rules of Go's `http.CrossOriginProtection`:
@@ -8,7 +8,10 @@ use super::{Error, Method, Request};
 /// - GET, HEAD and OPTIONS change nothing and pass;
 /// - `Sec-Fetch-Site`, which every current browser sends, decides where it is there:
 ///   `same-origin` and `none` pass;
-/// - else `Origin`, where it is there, must name the host that the request was sent to;
+/// - else `Origin`, where it is there, must be `site`: this server's origin, as browsers see it. Without one
+///   (`None`), it must name the host that the request was sent to, which behind a proxy that sends another
+///   `Host` is refused. What a proxy says of the host (`X-Forwarded-Host`) decides nothing: where no proxy sets
+///   it, a visitor could;
 /// - a request with neither was sent by no browser of the last years, and passes.
 ///
 /// # Errors
@@ -19,22 +22,28 @@ use super::{Error, Method, Request};
 /// use waxseal::http::{Error, Request, Response, refuse_cross_site};
 ///
 /// fn sign_out(_: &(), request: &mut Request) -> Result<Response, Error> {
-///     refuse_cross_site(request)?;
+///     refuse_cross_site(request, None)?;
 ///     Ok(Response::redirect(303, "/"))
 /// }
 /// ```
-pub fn refuse_cross_site(request: &Request) -> Result<(), Error> {
+pub fn refuse_cross_site(request: &Request, site: Option<&Origin>) -> Result<(), Error> {
     let changes_nothing = matches!(request.method(), Method::Get | Method::Head | Method::Options);
-    if changes_nothing || is_same_origin(request) { Ok(()) } else { Err(Error::CrossSite) }
+    if changes_nothing || is_same_origin(request, site) { Ok(()) } else { Err(Error::CrossSite) }
 }
 
-fn is_same_origin(request: &Request) -> bool {
+fn is_same_origin(request: &Request, site: Option<&Origin>) -> bool {
     let mut sites = request.headers("Sec-Fetch-Site").peekable();
     if sites.peek().is_some() {
         return sites.all(|site| site == b"same-origin" || site == b"none");
     }
     let host = request.headers("Host").next();
-    request.headers("Origin").all(|origin| host.is_some() && origin_host(origin) == host)
+    request.headers("Origin").all(|origin| match site {
+        Some(site) => {
+            let origin = std::str::from_utf8(origin).unwrap_or_default().parse();
+            origin.is_ok_and(|origin: Origin| origin == *site)
+        }
+        None => host.is_some() && origin_host(origin) == host,
+    })
 }
 
 /// The host, and port, of an origin; none in the opaque origin `null`.
@@ -52,7 +61,7 @@ mod tests {
         let builder = Request::builder().method(method);
         let add =
             |builder: RequestBuilder, (name, value): &(&str, &str)| builder.header(*name, *value);
-        refuse_cross_site(&headers.iter().fold(builder, add).build()).is_ok()
+        refuse_cross_site(&headers.iter().fold(builder, add).build(), None).is_ok()
     }
 
     /// After the tests of Go's `CrossOriginProtection`; an empty `Sec-Fetch-Site`, which no browser
@@ -105,5 +114,34 @@ mod tests {
         assert!(!passes(Method::Post, &mixed));
         let origins = [("Origin", "https://a"), ("Origin", "https://b"), ("Host", "a")];
         assert!(!passes(Method::Post, &origins));
+    }
+
+    #[test]
+    fn with_the_site_s_origin_the_host_does_not_matter() {
+        let site: Origin = "http://intranet.example.com".parse().unwrap();
+        let passes = |headers: &[(&str, &str)]| {
+            let builder = Request::builder().method(Method::Post).header("Host", "127.0.0.1:5000");
+            let add = |builder: RequestBuilder, (name, value): &(&str, &str)| {
+                builder.header(*name, *value)
+            };
+            let request = headers.iter().fold(builder, add).build();
+            refuse_cross_site(&request, Some(&site)).is_ok()
+        };
+        for origin in ["http://intranet.example.com", "http://INTRANET.example.com:80"] {
+            assert!(passes(&[("Origin", origin)]), "{origin}");
+        }
+        for origin in [
+            "http://127.0.0.1:5000",
+            "https://intranet.example.com",
+            "http://intranet.example.com:8080",
+            "http://example.com",
+            "null",
+            "",
+        ] {
+            assert!(!passes(&[("Origin", origin)]), "{origin}");
+            let told = ("X-Forwarded-Host", origin.split_once("://").map_or("", |(_, host)| host));
+            assert!(!passes(&[("Origin", origin), told]), "{origin}");
+        }
+        assert!(passes(&[]) && passes(&[("Sec-Fetch-Site", "same-origin"), ("Origin", "null")]));
     }
 }

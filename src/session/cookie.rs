@@ -50,6 +50,9 @@ pub enum Secure {
     Never,
 }
 
+/// Of a host's many labels, so many domains are looked after.
+const MOST_LEFTOVERS: usize = 8;
+
 /// Makes and names cookies.
 pub(super) struct CookieMaker {
     bare_name: String,
@@ -110,6 +113,36 @@ impl CookieMaker {
     pub(super) fn removal(&self, scheme: Scheme) -> Cookie<'static> {
         let mut cookie = self.make(scheme, String::new(), 0);
         cookie.make_removal();
+        cookie
+    }
+
+    /// Removals of what browsers keep under the same name for `host` beside the cookie itself: the one for this
+    /// host alone, and those for each domain from the host up to the cookie's. None where the cookie is for
+    /// its host alone, or where `host` is not below its domain.
+    pub(super) fn leftovers(&self, scheme: Scheme, host: &str) -> Vec<Cookie<'static>> {
+        let Some(domain) = &self.domain else { return Vec::new() };
+        let host = host.to_ascii_lowercase();
+        let Some(below) = host.strip_suffix(&domain.to_ascii_lowercase()) else {
+            return Vec::new();
+        };
+        if !below.is_empty() && !below.ends_with('.') {
+            return Vec::new();
+        }
+        let mut removals = vec![self.removal_of(scheme, None)];
+        let mut rest = host.as_str();
+        while rest.len() > domain.len() && removals.len() < MOST_LEFTOVERS {
+            removals.push(self.removal_of(scheme, Some(rest)));
+            rest = rest.split_once('.').map_or("", |(_, rest)| rest);
+        }
+        removals
+    }
+
+    fn removal_of(&self, scheme: Scheme, domain: Option<&str>) -> Cookie<'static> {
+        let mut cookie = self.removal(scheme);
+        match domain {
+            Some(domain) => cookie.set_domain(domain.to_owned()),
+            None => cookie.unset_domain(),
+        }
         cookie
     }
 }

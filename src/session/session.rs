@@ -30,6 +30,8 @@ pub struct Session {
     pub(super) loaded: Option<Loaded>,
     pub(super) outcome: Outcome,
     pub(super) cookie: BrowserCookie,
+    /// The browser sent a cookie of the name.
+    pub(super) came_with_cookie: bool,
     /// Other sessions whose cookies the browser holds under the same name. They end where this one is
     /// renewed or destroyed: without its cookie, one of them would be the session.
     pub(super) others: Vec<Other>,
@@ -58,6 +60,7 @@ impl Session {
             loaded: None,
             outcome,
             cookie,
+            came_with_cookie: cookie.is_held,
             others,
             has_pending_sign_out: false,
             ends_others: false,
@@ -82,6 +85,7 @@ impl Session {
             loaded: Some(loaded),
             outcome,
             cookie: BrowserCookie { is_held: true, is_to_go: true },
+            came_with_cookie: true,
             others,
             has_pending_sign_out: false,
             ends_others: false,

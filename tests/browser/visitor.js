@@ -18,6 +18,8 @@ export const launch = () =>
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      // A host with a name, and hosts below it.
+      "--host-resolver-rules=MAP *.site.test 127.0.0.1, MAP site.test 127.0.0.1",
     ],
   });
 

@@ -252,3 +252,40 @@ fn other_contradictions_are_errors_at_start_too() {
         assert_eq!(check(settings), Some(SettingsError::Lifetime));
     }
 }
+
+/// Of the host and the domains between it and the cookie's, and of no other.
+#[test]
+fn a_sign_out_removes_what_an_earlier_domain_left() {
+    let settings = Settings { domain: Some("example.com".to_owned()), ..Settings::default() };
+    let sessions = Sessions::sealed(keyring()).with(settings).unwrap();
+    let removed = |host: &str, cookies: &str, renews: bool| {
+        let mut session = sessions.load(cookies, Scheme::Https).unwrap();
+        if renews {
+            session.destroy();
+        }
+        sessions.save(&mut session).unwrap();
+        let cookies = sessions.leftovers(&session, host);
+        assert!(
+            cookies
+                .iter()
+                .all(|cookie| cookie.value().is_empty() && cookie.name() == "__Secure-waxseal")
+        );
+        cookies.iter().map(|cookie| cookie.domain().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let some = |domains: &[&str]| {
+        let domains = domains.iter().map(|domain| Some((*domain).to_owned()));
+        std::iter::once(None).chain(domains).collect::<Vec<_>>()
+    };
+    let held = "__Secure-waxseal=anything";
+    assert_eq!(removed("example.com", held, true), some(&[]));
+    assert_eq!(removed("WWW.Example.com", held, true), some(&["www.example.com"]));
+    let deep = ["a.b.www.example.com", "b.www.example.com", "www.example.com"];
+    assert_eq!(removed("a.b.www.example.com", held, true), some(&deep));
+    for host in ["other.example", "notexample.com", "com", "", "127.0.0.1"] {
+        assert_eq!(removed(host, held, true), [], "{host}");
+    }
+    assert_eq!(removed("www.example.com", held, false), [], "nobody signed in or out");
+    assert_eq!(removed("www.example.com", "", true), [], "the browser holds none");
+    let long = format!("{}example.com", "a.".repeat(60));
+    assert!(removed(&long, held, true).len() <= 8);
+}

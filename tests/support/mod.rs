@@ -401,7 +401,7 @@ pub struct SetCookie {
 }
 
 impl SetCookie {
-    fn parse(line: &str) -> SetCookie {
+    pub fn parse(line: &str) -> SetCookie {
         let mut parts = line.split("; ").map(str::to_owned);
         let pair = parts.next().unwrap_or_default();
         let (name, value) = pair.split_once('=').expect("name and value");

@@ -4,7 +4,7 @@ use super::super::revocations::{Entry, Marks, Reach, Terms, User};
 use super::super::session::{Session, user_of};
 use super::super::store::{StoreError, Values};
 use super::super::user_index::USERNAME;
-use super::{Sessions, Storage};
+use super::{Cookie, Sessions, Storage};
 use crate::seal::Id;
 
 impl Sessions {
@@ -41,6 +41,34 @@ impl Sessions {
         let last = if self.sharing.is_some() { terms.latest() } else { terms.now() };
         let [a, b, c, d, ..] = Id::random().0;
         Ok(self.end_all(&[Entry::everywhere(User::named(user), last, [a, b, c, d])]))
+    }
+
+    /// Removals of other cookies of the session's name that the browser may hold, to be set beside the one that
+    /// [`Sessions::save`] returns: those that were set before [`Settings::domain`](super::super::Settings::domain)
+    /// was changed, for this `host` alone or for a domain between it and the present one. There are some only
+    /// where the browser sent a cookie of the name, and the session was renewed, as by a sign-in, or destroyed.
+    ///
+    /// ```
+    /// # use waxseal::seal::Keyring;
+    /// use waxseal::session::{Scheme, Sessions, Settings};
+    ///
+    /// # let keyring = Keyring::new(b"key", b"0123456789abcdef")?;
+    /// let settings = Settings { domain: Some("example.com".to_owned()), ..Settings::default() };
+    /// let sessions = Sessions::sealed(keyring).with(settings)?;
+    /// let mut session = sessions.load("__Secure-waxseal=old", Scheme::Https)?;
+    /// session.destroy();
+    /// sessions.save(&mut session)?;
+    /// let removed = sessions.leftovers(&session, "www.example.com");
+    /// let domains: Vec<_> = removed.iter().map(|cookie| cookie.domain()).collect();
+    /// assert_eq!(domains, [None, Some("www.example.com")]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn leftovers(&self, session: &Session, host: &str) -> Vec<Cookie<'static>> {
+        match session.ends_others && session.came_with_cookie {
+            true => self.cookies.leftovers(session.scheme, host),
+            false => Vec::new(),
+        }
     }
 
     /// Whether the session with this id and these values, which began at `created`, was ended.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use redis::Commands;
-use waxseal::session::Revocations;
+use waxseal::session::{RedisRevocations, Revocations, Tls, conformance};
 
 use super::super::server::Server;
 use super::{Backing, learnt, opens, signed_in, wait, wait_until_ended};
@@ -96,6 +96,47 @@ fn what_redis_keeps_goes_by_itself() {
         let left: i64 = connection(server).ttl(key).unwrap();
         // A second, the minute by which clocks may differ, and ten minutes for other processes.
         assert!((600..=700).contains(&left), "{key}: {left}");
+    }
+}
+
+/// The rule that docs/stores.md tells.
+const RIGHTS: &str = "~waxseal:revocations* +evalsha +script|load +type +del +hget +hset +hincrby +zcard \
+    +zrevrange +zscore +zadd +zrem +zrangebyscore +expireat +time";
+
+#[test]
+fn redis_needs_these_rights_and_no_others() {
+    let told = include_str!("../../../docs/stores.md");
+    let told: String = told.split_whitespace().map(|word| format!("{word} ")).collect();
+    assert!(told.contains(RIGHTS), "the page says what is tested");
+    let backing = Backing::redis(&[]);
+    let Backing::Redis(server) = &backing else { unreachable!() };
+    let allow = |rights: &[&str]| {
+        let mut command = redis::cmd("ACL");
+        command.arg("SETUSER").arg("app").arg("reset").arg("on").arg(">secret").arg(rights);
+        command.query::<()>(&mut connection(server)).unwrap();
+    };
+    let open = || {
+        let address = format!("redis://app:secret@127.0.0.1:{}", server.port);
+        RedisRevocations::open(&address, Tls::Verified).unwrap()
+    };
+    let rights: Vec<&str> = RIGHTS.split(' ').collect();
+    allow(&rights);
+    conformance::revocations(&open());
+    // Every call, so that every command is used.
+    let all_calls = |store: &RedisRevocations| {
+        connection(server).set::<_, _, ()>("waxseal:revocations", "not a set").unwrap();
+        connection(server).del::<_, ()>("waxseal:revocations:about").unwrap();
+        store.learn(None)?;
+        store.publish(&many(3))?;
+        store.learn(None)?;
+        store.withdraw(&many(3))
+    };
+    all_calls(&open()).unwrap();
+    for needless in &rights {
+        let fewer: Vec<&str> = rights.iter().copied().filter(|right| right != needless).collect();
+        allow(&fewer);
+        redis::cmd("SCRIPT").arg("FLUSH").query::<()>(&mut connection(server)).unwrap();
+        assert!(all_calls(&open()).is_err(), "{needless}");
     }
 }
 

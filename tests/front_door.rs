@@ -14,6 +14,7 @@ mod front_door {
     mod capacity;
     mod crosstalk;
     mod endings;
+    mod fairness;
     mod limits;
     mod malformed;
     mod malformed_heads;

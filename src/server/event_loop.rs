@@ -187,8 +187,9 @@ impl EventLoop {
         let Some(request) = self.connections.ready_request(key) else { return };
         let waiting = Waiting {
             connection: key,
+            subscriber: request.subscriber,
             needs_lane_alone: request.needs_lane_alone,
-            had_large_answer: request.had_large_answer,
+            is_again: request.is_again,
         };
         self.dispatch.arrive(now, waiting);
         self.pass_on(now);

@@ -72,6 +72,7 @@ mod message;
 mod readiness;
 mod serve_error;
 mod slow_work;
+mod subscriber;
 mod ticket;
 mod tokens;
 

@@ -17,7 +17,7 @@ impl Connection {
             _ => After::NextRequest,
         };
         self.write(answer, after, in_flight.persistence);
-        self.had_large_answer = self.output.len() > LARGE_ANSWER;
+        self.is_again = self.output.len() > LARGE_ANSWER;
         self.enter(moment, State::Answering(after));
     }
 
@@ -80,6 +80,7 @@ impl Connection {
             State::Answering(After::NextRequest) => {
                 self.enter(moment, State::Idle);
                 let behind = mem::take(&mut self.input);
+                self.is_again |= !behind.is_empty();
                 self.receive_head(moment, &behind);
                 if moment.draining && self.is_idle() {
                     self.enter(moment, State::Closed);

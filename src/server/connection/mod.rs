@@ -37,6 +37,7 @@ use std::time::Instant;
 
 use super::limits::Limits;
 use super::message::CompleteRequest;
+use crate::http::Head;
 use output::Output;
 use parser::Persistence;
 use partial_request::PartialRequest;
@@ -138,8 +139,8 @@ pub(super) struct Connection {
     /// Received and not yet understood; while a request is under way, what came behind it.
     input: Vec<u8>,
     output: Output,
-    /// The last answer was a large one.
-    had_large_answer: bool,
+    /// The last answer was a large one, or the next request was there when it was written.
+    is_again: bool,
     /// Empty lines since the last request.
     empty_lines: usize,
     /// The client has sent its last byte.
@@ -154,7 +155,7 @@ impl Connection {
             deadline: Some(moment.now + moment.limits.idle_time),
             input: Vec::new(),
             output: Output::default(),
-            had_large_answer: false,
+            is_again: false,
             empty_lines: 0,
             ended: false,
         }
@@ -248,9 +249,18 @@ impl Connection {
         matches!(self.state, State::Idle)
     }
 
-    /// Its last answer was a large one.
-    pub(super) fn had_large_answer(&self) -> bool {
-        self.had_large_answer
+    /// It has just had its turn: its last answer was a large one, or its next request was there already when
+    /// that was written.
+    pub(super) fn is_again(&self) -> bool {
+        self.is_again
+    }
+
+    /// The head of the request that is ready.
+    pub(super) fn ready_head(&self) -> Option<&Head> {
+        match &self.state {
+            State::Ready(request) => Some(request.head()),
+            _ => None,
+        }
     }
 
     /// Much of a body is still to come, or an unknown amount: it can wait in the kernel.

@@ -61,6 +61,10 @@ impl PartialRequest {
     }
 
     /// The answer has no body, whatever its head says.
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+
     pub(super) fn head_only(&self) -> bool {
         self.head.method() == Method::Head
     }

@@ -117,7 +117,7 @@ fn empty_lines_are_ignored_but_not_for_ever() {
 #[test]
 fn whoever_had_a_large_answer_is_known_until_the_next() {
     let mut visit = Visit::new();
-    let had = |visit: &Visit| visit.connection.had_large_answer();
+    let had = |visit: &Visit| visit.connection.is_again();
     visit.send(GET);
     assert!(!had(&visit));
     visit.moment(|connection, moment| drop(connection.take_request(moment)));

@@ -1,11 +1,12 @@
 //! Limits the connections, and how many of them come from one address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use log::warn;
 
 use crate::http::TrustedProxies;
+use crate::server::subscriber::Subscriber;
 
 /// Descriptors for everything but connections and lanes: standard streams, poll, signals, log,
 /// stores.
@@ -19,7 +20,7 @@ pub(super) struct Admission {
     limit: usize,
     /// There is none where a proxy is trusted: then all connections come from a few addresses.
     limit_per_address: Option<usize>,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<Subscriber, usize>,
 }
 
 impl Admission {
@@ -36,7 +37,7 @@ impl Admission {
     /// Counts a connection in, unless its address has too many.
     pub(super) fn enter(&mut self, address: IpAddr) -> bool {
         let Some(limit) = self.limit_per_address else { return true };
-        let count = self.by_address.entry(neighbourhood(address)).or_default();
+        let count = self.by_address.entry(Subscriber::of(address)).or_default();
         if *count >= limit {
             return false;
         }
@@ -46,23 +47,12 @@ impl Admission {
 
     /// Counts a connection out.
     pub(super) fn leave(&mut self, address: IpAddr) {
-        let address = neighbourhood(address);
+        let address = Subscriber::of(address);
         if let Some(count) = self.by_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
                 self.by_address.remove(&address);
             }
-        }
-    }
-}
-
-/// A subscriber's share of the addresses: an IPv4 address, or an IPv6 network of 64 bits.
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let network = u128::from(address) >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from(network))
         }
     }
 }

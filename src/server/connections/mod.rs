@@ -34,7 +34,9 @@ use super::connection::{Connection, Moment, Stage, Want};
 use super::limits::Limits;
 use super::message::{Answer, CompleteRequest};
 use super::readiness::Readiness;
+use super::subscriber::Subscriber;
 use super::tokens::{ConnectionKey, Keys};
+use crate::http::TrustedProxies;
 use accepting::Acceptor;
 use admission::{Admission, connections_within_descriptors};
 use deadlines::Deadlines;
@@ -59,8 +61,9 @@ pub(super) enum Progress {
 /// A request that waits to be taken, as far as it matters for its turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadyRequest {
+    pub(super) subscriber: Subscriber,
     pub(super) needs_lane_alone: bool,
-    pub(super) had_large_answer: bool,
+    pub(super) is_again: bool,
 }
 
 /// See the module's documentation.
@@ -74,6 +77,7 @@ pub(super) struct Connections {
     /// Gone once the drain has begun.
     acceptor: Option<Acceptor>,
     admission: Admission,
+    proxies: TrustedProxies,
     deadlines: Deadlines,
     eviction: EvictionOrder,
     memory: Memory,
@@ -94,6 +98,7 @@ impl Connections {
             entries: SlotMap::with_capacity_and_key(limit + 1),
             keys: Keys::new(),
             admission: Admission::new(limit, config.trusted_proxies),
+            proxies: config.trusted_proxies,
             deadlines: Deadlines::new(),
             eviction: EvictionOrder::new(),
             memory: Memory::new(config.limits.memory),
@@ -177,10 +182,13 @@ impl Connections {
 
     /// The request that waits on a connection.
     pub(super) fn ready_request(&self, key: ConnectionKey) -> Option<ReadyRequest> {
-        let connection = &self.entries.get(key)?.connection;
+        let Entry { connection, address, .. } = self.entries.get(key)?;
+        let head = connection.ready_head()?;
+        let address = self.proxies.address(*address, head.values("X-Forwarded-For"));
         Some(ReadyRequest {
+            subscriber: Subscriber::of(address),
             needs_lane_alone: connection.needs_lane_alone(),
-            had_large_answer: connection.had_large_answer(),
+            is_again: connection.is_again(),
         })
     }
 

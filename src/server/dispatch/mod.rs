@@ -5,7 +5,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `queue.rs` | keeps the requests that wait, and tells whose turn it is |
+//! | `queue.rs`, `queue/` | keep the requests that wait, in a line for each subscriber, and tell whose turn it is |
 //! | `in_flight.rs` | keeps the requests that were passed on, and tells which are overdue |
 //! | `numbers.rs` | makes the numbers that answers must name |
 

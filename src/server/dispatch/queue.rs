@@ -1,21 +1,30 @@
-//! The requests that wait to be passed on.
+//! The requests that wait to be passed on, in a line for each subscriber.
 
-use std::collections::VecDeque;
+mod line;
+
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::server::tokens::ConnectionKey;
+use slotmap::SecondaryMap;
 
-/// The queue counts as standing still once a request has waited for so long.
-const STANDING: Duration = Duration::from_millis(250);
+use crate::server::subscriber::Subscriber;
+use crate::server::tokens::ConnectionKey;
+use line::{Line, Turn};
+
+/// Empty lines that are kept for the next subscriber, with what they have allocated.
+const SPARE_LINES: usize = 64;
+/// As many more arrivals than requests are kept before those that have gone are dropped.
+const SLACK: usize = 64;
 
 /// A request that is whole.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Waiting {
     pub(in crate::server) connection: ConnectionKey,
+    pub(in crate::server) subscriber: Subscriber,
     /// Nothing may share its lane.
     pub(in crate::server) needs_lane_alone: bool,
-    /// The last answer on this connection was a large one.
-    pub(in crate::server) had_large_answer: bool,
+    /// Its connection has just had an answer that was large, or behind which it was waiting already.
+    pub(in crate::server) is_again: bool,
 }
 
 /// The request whose turn it is.
@@ -26,112 +35,156 @@ pub(in crate::server) struct Next {
     turn: Turn,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    /// The oldest of those whose client has had no large answer.
-    Oldest,
-    /// The oldest of those whose client has had a large answer.
-    OldestAgain,
-    Newest,
-}
-
+/// Where the request of a connection waits.
 #[derive(Clone, Copy)]
-struct Queued {
-    waiting: Waiting,
-    since: Instant,
+struct Place {
+    subscriber: Subscriber,
+    number: u64,
 }
 
-/// First come, first served. But where the queue stands still, the newest and the oldest have their
-/// turn by turns, so that a crowd that asks for much at once delays itself, and hardly those who
-/// come after it. Who has just had a large answer is not new.
+/// Each subscriber has a line, and the lines have their turns one after the other: whoever asks for much
+/// at once delays itself, and hardly any other. Where too many wait in all, one goes of the longest line.
 pub(super) struct Queue {
     limit: usize,
-    fresh: VecDeque<Queued>,
-    again: VecDeque<Queued>,
-    /// It was the newest one's turn last.
-    newest_went: bool,
+    lines: HashMap<Subscriber, Line>,
+    /// Those with a line, in the order of their turns.
+    turns: VecDeque<Subscriber>,
+    places: SecondaryMap<ConnectionKey, Place>,
+    waiting: usize,
+    /// When each request came, the oldest first, and of those that have gone some too.
+    arrivals: VecDeque<(Instant, ConnectionKey, u64)>,
+    next_number: u64,
+    spare: Vec<Line>,
 }
 
 impl Queue {
     pub(super) fn new(limit: usize) -> Self {
-        Queue { limit, fresh: VecDeque::new(), again: VecDeque::new(), newest_went: false }
+        Queue {
+            limit,
+            lines: HashMap::new(),
+            turns: VecDeque::new(),
+            places: SecondaryMap::new(),
+            waiting: 0,
+            arrivals: VecDeque::new(),
+            next_number: 0,
+            spare: Vec::new(),
+        }
     }
 
-    /// Adds a request.
+    /// Adds a request, unless it is here already: a connection that is advanced while its request waits tells of
+    /// it again.
     pub(super) fn push(&mut self, now: Instant, waiting: Waiting) {
-        let line = if waiting.had_large_answer { &mut self.again } else { &mut self.fresh };
-        line.push_back(Queued { waiting, since: now });
+        let Waiting { connection, subscriber, .. } = waiting;
+        if self.places.contains_key(connection) {
+            return;
+        }
+        let line = self.lines.entry(subscriber).or_insert_with(|| {
+            self.turns.push_back(subscriber);
+            self.spare.pop().unwrap_or_default()
+        });
+        line.push(now, waiting);
+        let number = self.next_number;
+        self.next_number += 1;
+        self.places.insert(connection, Place { subscriber, number });
+        self.arrivals.push_back((now, connection, number));
+        self.waiting += 1;
+        self.forget_gone();
     }
 
-    /// Takes out a request if too many wait: the newest. Where the queue stands still, it is the one
-    /// that has waited longest, since its client is the least likely to be waiting still.
+    /// Takes out a request if too many wait: one of the longest line, as [`Line::pop_excess`] tells. Of several
+    /// lines of that length it is the one whose request has waited longest, or is the newest.
     pub(super) fn pop_excess(&mut self, now: Instant) -> Option<ConnectionKey> {
-        if self.len() <= self.limit {
+        if self.waiting <= self.limit {
             return None;
         }
-        let oldest = self.oldest()?;
-        let queued = if stands(&oldest, now) { oldest } else { self.newest()? };
-        self.remove(queued.waiting.connection);
-        Some(queued.waiting.connection)
-    }
-
-    fn len(&self) -> usize {
-        self.fresh.len() + self.again.len()
+        let longest = self.lines.values().map(Line::len).max()?;
+        let lines = self.lines.iter().filter(|(_, line)| line.len() == longest);
+        let (subscriber, _) =
+            match self.oldest_since().is_some_and(|since| line::stands(since, now)) {
+                true => lines.min_by_key(|(_, line)| line.oldest_since()),
+                false => lines.max_by_key(|(_, line)| line.newest_since()),
+            }?;
+        let connection = self.lines.get(subscriber)?.excess(now)?;
+        self.remove(connection);
+        Some(connection)
     }
 
     /// Since when the one that waits longest has waited.
     pub(super) fn oldest_since(&self) -> Option<Instant> {
-        self.oldest().map(|oldest| oldest.since)
-    }
-
-    fn oldest(&self) -> Option<Queued> {
-        self.fresh.front().into_iter().chain(self.again.front()).min_by_key(|p| p.since).copied()
-    }
-
-    fn newest(&self) -> Option<Queued> {
-        self.fresh.back().into_iter().chain(self.again.back()).max_by_key(|p| p.since).copied()
+        self.arrivals.front().map(|(since, ..)| *since)
     }
 
     /// The request whose turn it is.
     pub(super) fn next(&self, now: Instant) -> Option<Next> {
-        let oldest = self.oldest()?;
-        let newest = self.fresh.back().filter(|_| !self.newest_went && stands(&oldest, now));
-        let (queued, turn) = match newest {
-            Some(newest) => (newest, Turn::Newest),
-            None if oldest.waiting.had_large_answer => (&oldest, Turn::OldestAgain),
-            None => (&oldest, Turn::Oldest),
-        };
-        let Waiting { connection, needs_lane_alone, .. } = queued.waiting;
+        let line = self.lines.get(self.turns.front()?)?;
+        let (waiting, turn) = line.next(now)?;
+        let Waiting { connection, needs_lane_alone, .. } = waiting;
         Some(Next { connection, needs_lane_alone, turn })
     }
 
-    /// The one whose turn it is goes.
+    /// The one whose turn it is goes, and the next line has its turn.
     pub(super) fn remove_next(&mut self, next: Next) {
-        match next.turn {
-            Turn::Oldest => self.fresh.pop_front(),
-            Turn::OldestAgain => self.again.pop_front(),
-            Turn::Newest => self.fresh.pop_back(),
-        };
-        self.newest_went = next.turn == Turn::Newest;
+        let Some(subscriber) = self.turns.pop_front() else { return };
+        let Some(line) = self.lines.get_mut(&subscriber) else { return };
+        line.remove_next(next.turn);
+        match line.len() {
+            0 => self.drop_line(subscriber),
+            _ => self.turns.push_back(subscriber),
+        }
+        self.places.remove(next.connection);
+        self.waiting -= 1;
+        self.forget_gone();
     }
 
     /// Removes the request of a connection; false where none waits.
     pub(super) fn remove(&mut self, connection: ConnectionKey) -> bool {
-        [&mut self.fresh, &mut self.again].into_iter().any(|line| {
-            let at = line.iter().position(|queued| queued.waiting.connection == connection);
-            at.and_then(|at| line.remove(at)).is_some()
-        })
+        let Some(Place { subscriber, .. }) = self.places.remove(connection) else { return false };
+        self.waiting -= 1;
+        if let Some(line) = self.lines.get_mut(&subscriber) {
+            line.remove(connection);
+            if line.len() == 0 {
+                self.turns.retain(|other| *other != subscriber);
+                self.drop_line(subscriber);
+            }
+        }
+        self.forget_gone();
+        true
     }
 
     /// Takes out a request that has waited for so long.
     pub(super) fn pop_stale(&mut self, now: Instant, patience: Duration) -> Option<ConnectionKey> {
-        let oldest = self.oldest().filter(|oldest| oldest.since + patience <= now)?;
-        self.remove(oldest.waiting.connection);
-        Some(oldest.waiting.connection)
+        let (since, connection, _) = *self.arrivals.front()?;
+        if since + patience > now {
+            return None;
+        }
+        self.remove(connection);
+        Some(connection)
     }
-}
 
-/// The queue stands still, as far as its oldest can tell.
-fn stands(oldest: &Queued, now: Instant) -> bool {
-    oldest.since + STANDING <= now
+    fn drop_line(&mut self, subscriber: Subscriber) {
+        let line = self.lines.remove(&subscriber);
+        self.spare.extend(line.filter(|_| self.spare.len() < SPARE_LINES));
+    }
+
+    /// Forgets when those came that have gone: the first of all is always one that waits.
+    fn forget_gone(&mut self) {
+        let places = &self.places;
+        let waits = |connection: ConnectionKey, number| {
+            places.get(connection).is_some_and(|place| place.number == number)
+        };
+        if self.arrivals.len() > 2 * self.waiting + SLACK {
+            self.arrivals.retain(|(_, connection, number)| waits(*connection, *number));
+        }
+        while let Some((_, connection, number)) = self.arrivals.front()
+            && !waits(*connection, *number)
+        {
+            self.arrivals.pop_front();
+        }
+    }
+
+    /// How many arrivals are kept.
+    #[cfg(test)]
+    pub(super) fn arrivals(&self) -> usize {
+        self.arrivals.len()
+    }
 }

@@ -1,6 +1,7 @@
 use slotmap::SlotMap;
 
 use super::*;
+use crate::server::subscriber::Subscriber;
 
 const WORKERS: usize = 2;
 
@@ -32,9 +33,15 @@ impl Run {
     }
 
     /// One comes. An error is the one that is turned away for it.
-    fn comes(&mut self, had_large_answer: bool) -> Result<ConnectionKey, ConnectionKey> {
+    fn comes(&mut self, is_again: bool) -> Result<ConnectionKey, ConnectionKey> {
+        self.comes_from(1, is_again)
+    }
+
+    /// The same from the address that ends with this number.
+    fn comes_from(&mut self, from: u8, is_again: bool) -> Result<ConnectionKey, ConnectionKey> {
         let connection = self.connections.insert(());
-        let waiting = Waiting { connection, needs_lane_alone: false, had_large_answer };
+        let subscriber = Subscriber::of([192, 0, 2, from].into());
+        let waiting = Waiting { connection, subscriber, needs_lane_alone: false, is_again };
         self.dispatch.arrive(self.now, waiting);
         self.dispatch.pop_excess(self.now).map_or(Ok(connection), Err)
     }
@@ -228,4 +235,56 @@ fn a_lane_that_is_closed_takes_its_requests_along() {
     assert!(run.dispatch.lane_closed(closed).is_empty());
     assert_eq!(run.complete(first), None);
     assert_eq!(run.complete(second), Some(b));
+}
+
+#[test]
+fn each_address_has_its_turn() {
+    let mut run = Run::new(20);
+    let crowd: [_; 6] = run.come();
+    let (one, other) = (run.comes_from(2, false).unwrap(), run.comes_from(3, false).unwrap());
+    let again = run.comes_from(2, false).unwrap();
+    let mut expected = vec![crowd[0], one, other, crowd[1], again];
+    expected.extend(&crowd[2..]);
+    assert_eq!(run.order(), expected);
+}
+
+#[test]
+fn where_too_many_wait_one_goes_of_the_longest_line() {
+    let mut run = Run::new(10);
+    let crowd: [_; 8] = run.come();
+    run.later(1);
+    let others = [2, 3].map(|from| run.comes_from(from, false).unwrap());
+    run.later(1);
+    // The newest of the crowd for each, until the crowd has no more than others.
+    for (from, gone) in (4..10).zip(crowd.iter().rev()) {
+        assert_eq!(run.comes_from(from, false), Err(*gone));
+    }
+    assert!(others.iter().all(|other| run.dispatch.queue.remove(*other)));
+    assert!(run.dispatch.queue.remove(crowd[0]) && !run.dispatch.queue.remove(crowd[7]));
+}
+
+#[test]
+fn of_lines_of_one_length_the_newest_goes_or_else_who_has_waited_longest() {
+    let mut run = Run::new(2);
+    let old = run.comes_from(1, false).unwrap();
+    run.later(1);
+    run.comes_from(2, false).unwrap();
+    run.later(1);
+    let newest = run.comes_from(3, false);
+    assert!(newest.is_err_and(|gone| gone != old));
+    run.later(250);
+    assert_eq!(run.comes_from(4, false), Err(old));
+}
+
+/// However many go while one waits, what is kept of them does not grow.
+#[test]
+fn those_that_have_gone_are_forgotten() {
+    let mut run = Run::new(1024);
+    let stays: [_; 3] = run.come();
+    for _ in 0..10_000 {
+        let passes = run.comes_from(2, false).unwrap();
+        assert!(run.dispatch.queue.remove(passes));
+    }
+    assert!(run.dispatch.queue.arrivals() < 200);
+    assert_eq!(run.order(), stays);
 }

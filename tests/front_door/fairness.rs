@@ -1,0 +1,63 @@
+//! Whoever fills a limit bears it: visitors of other addresses hardly notice.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+
+use super::server::{PATIENCE, Server, until};
+use super::visitor::read_answer;
+
+/// A connection from another loopback address than the crowd's, with this last number.
+fn connect_from(server: &Server, last: u8) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let source = (Ipv4Addr::new(127, 0, 0, last), 0);
+    socket.bind(&std::net::SocketAddr::from(source).into()).unwrap();
+    socket.connect(&server.address.into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
+}
+
+/// The status of a page asked for from there, and how long it took.
+fn visit_from(server: &Server, last: u8) -> (Option<u16>, Duration) {
+    let began = Instant::now();
+    let mut stream = connect_from(server, last);
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let status = read_answer(&mut stream).map(|answer| answer.status);
+    (status, began.elapsed())
+}
+
+/// Three times as many of one address ask without a pause as may wait.
+#[test]
+fn an_address_that_fills_the_queue_is_refused_and_others_are_served() {
+    let server = Server::example(&["workers=2", "queue=64"]);
+    let (stop, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..200 {
+            scope.spawn(|| ask_without_a_pause(&server, &stop, &refused));
+        }
+        until("the queue is full", || refused.load(Ordering::Relaxed) > 100);
+        let visits: Vec<_> = (0..100).map(|_| visit_from(&server, 77)).collect();
+        stop.store(true, Ordering::Relaxed);
+        let served = visits.iter().filter(|(status, _)| *status == Some(200)).count();
+        let longest = visits.iter().map(|(_, took)| *took).max().unwrap();
+        assert!(served >= 99, "{served} of 100 visits were served");
+        assert!(longest < Duration::from_secs(5), "{longest:?}");
+    });
+}
+
+/// Asks for a page of two milliseconds as soon as the one before has come.
+fn ask_without_a_pause(server: &Server, stop: &AtomicBool, refused: &AtomicUsize) {
+    let mut stream = server.connect();
+    while !stop.load(Ordering::Relaxed) {
+        let _ = stream.write_all(b"GET /slow/2 HTTP/1.1\r\nHost: a\r\n\r\n");
+        if read_answer(&mut stream).is_none_or(|answer| answer.status == 503) {
+            refused.fetch_add(1, Ordering::Relaxed);
+            stream = server.connect();
+        }
+    }
+}

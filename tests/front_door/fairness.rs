@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 
 use super::server::{PATIENCE, Server, until};
-use super::visitor::read_answer;
+use super::visitor::{GET, read_all, read_answer};
 
 /// A connection from another loopback address than the crowd's, with this last number.
 fn connect_from(server: &Server, last: u8) -> TcpStream {
@@ -60,4 +60,49 @@ fn ask_without_a_pause(server: &Server, stop: &AtomicBool, refused: &AtomicUsize
             stream = server.connect();
         }
     }
+}
+
+/// The longest idle goes first, then the oldest unfinished head; what is under way stays. Other addresses
+/// lose nothing.
+#[test]
+fn a_newcomer_takes_the_place_of_one_of_its_own_address() {
+    // A quarter of sixteen is an address's share.
+    let server = Server::example(&["max_connections=16"]);
+    let other = {
+        let mut stream = connect_from(&server, 77);
+        stream.write_all(GET).unwrap();
+        assert_eq!(read_answer(&mut stream).unwrap().status, 200);
+        stream
+    };
+    let mut idle = server.ask(GET);
+    assert_eq!(read_answer(&mut idle).unwrap().status, 200);
+    let mut unfinished = server.ask(b"GET / HTTP/1.1\r\nHost: a\r\n");
+    thread::sleep(Duration::from_millis(200)); // it is no newcomer any more
+    let mut under_way = [server.ask(SLOW), server.ask(SLOW)];
+    let mut first = server.ask(GET);
+    assert_eq!(read_answer(&mut first).unwrap().status, 200, "in the place of the idle one");
+    assert!(read_all(&mut idle).is_empty() && is_open(&first));
+    // A head that began earlier than the newcomer became idle stays longer than that one.
+    let mut second = server.ask(SLOW);
+    assert!(read_all(&mut first).is_empty());
+    let mut third = server.ask(SLOW);
+    assert!(read_all(&mut unfinished).is_empty());
+    assert!(read_all(&mut server.ask(GET)).is_empty(), "all of its own are under way");
+    for stream in under_way.iter_mut().chain([&mut second, &mut third]) {
+        assert_eq!(read_answer(stream).unwrap().status, 200);
+    }
+    assert!(is_open(&other));
+    let lines = server.log().matches("an address has its share of connections").count();
+    assert_eq!(lines, 1, "{}", server.log());
+}
+
+/// A page that takes three seconds.
+const SLOW: &[u8] = b"GET /slow/3000 HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Whether the server has not closed it.
+fn is_open(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let peeked = stream.peek(&mut [0]);
+    stream.set_nonblocking(false).unwrap();
+    peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }

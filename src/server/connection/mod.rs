@@ -141,6 +141,8 @@ pub(super) struct Connection {
     output: Output,
     /// The last answer was a large one, or the next request was there when it was written.
     is_again: bool,
+    /// A request of it was taken.
+    has_asked: bool,
     /// Empty lines since the last request.
     empty_lines: usize,
     /// The client has sent its last byte.
@@ -156,6 +158,7 @@ impl Connection {
             input: Vec::new(),
             output: Output::default(),
             is_again: false,
+            has_asked: false,
             empty_lines: 0,
             ended: false,
         }
@@ -255,6 +258,11 @@ impl Connection {
         self.is_again
     }
 
+    /// It has had a request, and need not be a newcomer whose first one is on its way.
+    pub(super) fn has_asked(&self) -> bool {
+        self.has_asked
+    }
+
     /// The head of the request that is ready.
     pub(super) fn ready_head(&self) -> Option<&Head> {
         match &self.state {
@@ -314,6 +322,7 @@ impl Connection {
             return None;
         }
         let State::Ready(ready) = mem::replace(&mut self.state, State::Idle) else { return None };
+        self.has_asked = true;
         let (head_only, persistence) = (ready.head_only(), ready.persistence());
         let request = ready.into_complete();
         let head_memory = request.head.memory();

@@ -12,6 +12,7 @@ use super::entry::Entry;
 use super::{Connections, Moment};
 use crate::server::connection::Connection;
 use crate::server::listener::BACKLOG;
+use crate::server::subscriber::Subscriber;
 use crate::server::tokens::LISTENER;
 
 /// Connections accepted before others get their turn.
@@ -121,8 +122,12 @@ impl Connections {
     }
 
     fn let_in(&mut self, now: Instant, socket: TcpStream, address: IpAddr) {
-        if !self.admission.enter(address) {
-            return debug!(address:% = address; "too many connections from one address");
+        let subscriber = Subscriber::of(address);
+        if !self.admission.enter(subscriber) {
+            self.crowding.tell(now, address);
+            let Some(other) = self.crowding.first(now, subscriber, &self.entries) else { return };
+            self.remove(other);
+            self.admission.enter(subscriber);
         }
         if !self.admission.has_room(self.entries.len())
             && let Some(other) = self.evictable()

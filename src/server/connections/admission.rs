@@ -1,9 +1,7 @@
 //! Limits the connections, and how many of them come from one address.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-
 use log::warn;
+use std::collections::HashMap;
 
 use crate::http::TrustedProxies;
 use crate::server::subscriber::Subscriber;
@@ -34,10 +32,10 @@ impl Admission {
         connections < self.limit
     }
 
-    /// Counts a connection in, unless its address has too many.
-    pub(super) fn enter(&mut self, address: IpAddr) -> bool {
+    /// Counts a connection in, unless its subscriber has too many.
+    pub(super) fn enter(&mut self, subscriber: Subscriber) -> bool {
         let Some(limit) = self.limit_per_address else { return true };
-        let count = self.by_address.entry(Subscriber::of(address)).or_default();
+        let count = self.by_address.entry(subscriber).or_default();
         if *count >= limit {
             return false;
         }
@@ -45,15 +43,15 @@ impl Admission {
         true
     }
 
-    /// Counts a connection out.
-    pub(super) fn leave(&mut self, address: IpAddr) {
-        let address = Subscriber::of(address);
-        if let Some(count) = self.by_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_address.remove(&address);
-            }
+    /// Counts a connection out; whether its subscriber had all that it may have.
+    pub(super) fn leave(&mut self, subscriber: Subscriber) -> bool {
+        let Some(count) = self.by_address.get_mut(&subscriber) else { return false };
+        let was_full = self.limit_per_address.is_some_and(|limit| *count >= limit);
+        *count -= 1;
+        if *count == 0 {
+            self.by_address.remove(&subscriber);
         }
+        was_full
     }
 }
 
@@ -82,12 +80,15 @@ mod tests {
     #[test]
     fn a_quarter_to_one_address() {
         let mut admission = Admission::new(8, TrustedProxies(0));
-        let a: [IpAddr; 4] = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:1.2.3.4"]
-            .map(|a| a.parse().unwrap());
+        let a: [Subscriber; 4] =
+            ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:1.2.3.4"]
+                .map(|a| Subscriber::of(a.parse().unwrap()));
         assert!(admission.enter(a[0]) && admission.enter(a[1]) && !admission.enter(a[0]));
         assert!(admission.enter(a[2]) && admission.enter(a[3]));
-        assert!(admission.enter("1.2.3.4".parse().unwrap()) && !admission.enter(a[3]));
-        admission.leave(a[1]);
+        assert!(
+            admission.enter(Subscriber::of("1.2.3.4".parse().unwrap())) && !admission.enter(a[3])
+        );
+        assert!(admission.leave(a[1]));
         assert!(admission.enter(a[0]));
         assert!(admission.has_room(7) && !admission.has_room(8));
         let mut behind_proxy = Admission::new(8, TrustedProxies(1));

@@ -8,12 +8,14 @@
 //! | `entry.rs` | reads and writes one socket |
 //! | `accepting.rs`, `admission.rs` | accept connections, and tell how many there may be |
 //! | `eviction.rs` | tells which connection makes room |
+//! | `crowding.rs` | tells which connection of an address makes room for another of it |
 //! | `deadlines.rs` | tells on which connection something is overdue |
 //! | `lazy_order.rs` | keeps the order that the two above need |
 //! | `memory.rs` | counts the bytes in all buffers |
 
 mod accepting;
 mod admission;
+mod crowding;
 mod deadlines;
 mod entry;
 mod eviction;
@@ -39,6 +41,7 @@ use super::tokens::{ConnectionKey, Keys};
 use crate::http::TrustedProxies;
 use accepting::Acceptor;
 use admission::{Admission, connections_within_descriptors};
+use crowding::Crowding;
 use deadlines::Deadlines;
 use entry::Entry;
 use eviction::{EvictionOrder, Holders};
@@ -77,6 +80,7 @@ pub(super) struct Connections {
     /// Gone once the drain has begun.
     acceptor: Option<Acceptor>,
     admission: Admission,
+    crowding: Crowding,
     proxies: TrustedProxies,
     deadlines: Deadlines,
     eviction: EvictionOrder,
@@ -98,6 +102,7 @@ impl Connections {
             entries: SlotMap::with_capacity_and_key(limit + 1),
             keys: Keys::new(),
             admission: Admission::new(limit, config.trusted_proxies),
+            crowding: Crowding::default(),
             proxies: config.trusted_proxies,
             deadlines: Deadlines::new(),
             eviction: EvictionOrder::new(),
@@ -276,7 +281,10 @@ impl Connections {
             self.parked.remove(&key);
         }
         self.memory.recount(entry.counted, 0);
-        self.admission.leave(entry.address);
+        let subscriber = Subscriber::of(entry.address);
+        if self.admission.leave(subscriber) {
+            self.crowding.forget(subscriber);
+        }
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.descriptor_is_free();
         }

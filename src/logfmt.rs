@@ -2,23 +2,67 @@
 
 use std::io::{self, Write};
 use std::panic;
+use std::sync::OnceLock;
 
+use env_logger::Target;
 use env_logger::fmt::Formatter;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, Record, error};
 
+use crate::log_queue::{Kind, LogQueue};
+
+/// The target of lines that tell who signed in or out, or was locked out.
+pub const ACCOUNTS: &str = "waxseal::accounts";
+/// The byte before a line on its way through env_logger, which tells its kind.
+const ACCOUNT: u8 = b'a';
+const OTHER: u8 = b'o';
+
+static QUEUE: OnceLock<LogQueue> = OnceLock::new();
+
 /// Starts logging what `filter` (the syntax of `RUST_LOG`) lets through, panics among it: what a
 /// visitor sent may be part of a panic's message, and must not write lines of its own.
-pub fn init(filter: &str) {
-    env_logger::Builder::new().parse_filters(filter).format(write_record).init();
+///
+/// # Errors
+///
+/// Where the thread that writes cannot be started.
+pub fn init(filter: &str) -> io::Result<()> {
+    let queue = LogQueue::start(io::stderr())?;
+    let target = Target::Pipe(Box::new(Sorter(queue.clone())));
+    env_logger::Builder::new().parse_filters(filter).format(write_record).target(target).init();
+    let _ = QUEUE.set(queue);
     panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         error!(message, place; "panic");
     }));
+    Ok(())
+}
+
+/// Waits until all lines are written, for a moment at most: the process is about to end.
+pub fn finish() {
+    if let Some(queue) = QUEUE.get() {
+        queue.finish();
+    }
+}
+
+/// Takes a record whole, and puts it into the queue of its kind.
+struct Sorter(LogQueue);
+
+impl Write for Sorter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some((kind, line)) = bytes.split_first() {
+            self.0.push(if *kind == ACCOUNT { Kind::Account } else { Kind::Other }, line);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn write_record(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    out.write_all(&[if record.target() == ACCOUNTS { ACCOUNT } else { OTHER }])?;
     write!(out, "at={} msg={}", level(record.level()), Quoted(&record.args().to_string()))?;
     // The one error that writing a pair has is the one of `out`.
     record.key_values().visit(&mut Pairs(out)).map_err(io::Error::other)?;

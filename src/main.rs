@@ -6,6 +6,7 @@
 mod app;
 mod command;
 mod config;
+mod log_queue;
 mod logfmt;
 
 use std::error::Error;
@@ -163,14 +164,19 @@ fn serve() -> ExitCode {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
     };
-    logfmt::init(&config.log_filter);
-    match run(config) {
+    if let Err(error) = logfmt::init(&config.log_filter) {
+        eprintln!("waxseal: the log cannot be written: {error}");
+        return ExitCode::FAILURE;
+    }
+    let code = match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("{error}");
             ExitCode::FAILURE
         }
-    }
+    };
+    logfmt::finish();
+    code
 }
 
 fn run(config: Config) -> Result<(), Box<dyn Error>> {
@@ -181,7 +187,7 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let SessionConfig { keyring, key_names, settings, revocations } = config.sessions;
     let slow_work = SlowWork::for_workers(config.workers);
     let users = users(config.users, Arc::clone(&keyring))?;
-    let metrics = config.metrics.then(|| Metrics::new(key_names));
+    let metrics = config.metrics.then(|| Metrics::new(key_names, log_queue::dropped));
     let place = match (config.store, revocations) {
         (Some(chosen), _) => Place::Store(chosen.name, chosen.store),
         (None, Some(chosen)) => Place::SharingCookie(chosen.name, chosen.revocations),

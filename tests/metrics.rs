@@ -78,6 +78,9 @@ fn it_counts_loads_by_outcome_and_opened_sessions_by_their_keys() {
              # HELP waxseal_cookies_forged_total Cookies that no key authenticates.\n\
              # TYPE waxseal_cookies_forged_total counter\n\
              waxseal_cookies_forged_total 0\n\
+             # HELP waxseal_log_lines_dropped_total Log lines that nobody read in time.\n\
+             # TYPE waxseal_log_lines_dropped_total counter\n\
+             waxseal_log_lines_dropped_total 0\n\
              # HELP waxseal_revocations Sessions and marks in the list of what was signed out.\n\
              # TYPE waxseal_revocations gauge\n\
              waxseal_revocations 1\n\

@@ -3,14 +3,17 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{Answer, Ask, Browser, SECRET_HASH, Waxseal, get, head, post, run};
+use support::{
+    AUTHENTICATION_KEY, Answer, Ask, Browser, Connection, DEADLINE, ENCRYPTION_KEY, SECRET_HASH,
+    Waxseal, exchange, get, head, post, run,
+};
 
 /// Parameters for tests that are not about cost.
 const CHEAP: [&str; 4] = ["--memory", "8", "--iterations", "1"];
@@ -694,13 +697,63 @@ fn signing_out_here_leaves_the_others_signed_in() {
     }
 }
 
+#[test]
+fn in_the_demonstration_it_ends_the_visitor_s_own_session_alone() {
+    let server = Waxseal::start(&[]);
+    let [mut own, mut other] = [Browser::by_http(), Browser::by_http()];
+    own.sign_in(&server);
+    other.sign_in(&server);
+    let copied = own.clone();
+    own.post(&server, "/logout", "everywhere=1");
+    assert!(!copied.clone().is_signed_in(&server) && other.is_signed_in(&server));
+}
+
+// --- fair: whoever asks for many hashes bears it -------------------------------------------------
+
+/// Sixteen sign in to their account again and again; somebody else, from the same network, gets in.
+#[test]
+fn right_passwords_over_and_over_keep_nobody_else_from_signing_in() {
+    let hash = |password| stdout(&with_input(&["hash-password"], password)).trim_end().to_owned();
+    let users = [format!("mallory:{}", hash("m")), format!("alice:{}", hash("a"))];
+    let server = behind_a_proxy(&users);
+    let stop = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                while stop.load(Ordering::SeqCst) == 0 {
+                    from("192.0.2.1", try_as("mallory", "m")).sent_to(&server);
+                }
+            });
+        }
+        // Until so many have succeeded that they are frequent.
+        let signed_in = || server.log().matches("signed in").count();
+        let began = Instant::now();
+        while signed_in() < 60 && began.elapsed() < DEADLINE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let tries: Vec<_> = (0..40)
+            .map(|_| {
+                let began = Instant::now();
+                let answer = from("192.0.2.2", try_as("alice", "a")).sent_to(&server);
+                (signs_in(&answer), began.elapsed())
+            })
+            .collect();
+        stop.store(1, Ordering::SeqCst);
+        let succeeded = tries.iter().filter(|(signs_in, _)| *signs_in).count();
+        let longest = tries.iter().map(|(_, took)| *took).max().unwrap();
+        assert!(succeeded >= 38, "{succeeded} of 40 got in");
+        assert!(longest < Duration::from_secs(5), "{longest:?}");
+    });
+}
+
 // --- the security log ----------------------------------------------------------------------------
 
 #[test]
 fn the_log_tells_who_did_what_from_where_and_never_a_name_that_may_be_a_password() {
     let server = behind_a_proxy(&[entry("alice", "a")]);
     let as_request = |ask: Ask, id: &str| from("192.0.2.1", ask).with("X-Request-ID", id);
-    as_request(try_as("hunter2", "hunter3"), "unknown").sent_to(&server);
+    let elsewhere = from("192.0.2.2", try_as("hunter2", "hunter3"));
+    elsewhere.with("X-Request-ID", "unknown").sent_to(&server);
     let session = as_request(try_as("alice", "a"), "right").sent_to(&server).set_cookie().unwrap();
     as_request(post("/logout", "").cookie(&session.value), "out").sent_to(&server);
     let session = try_as("alice", "a").sent_to(&server).set_cookie().unwrap();
@@ -710,7 +763,7 @@ fn the_log_tells_who_did_what_from_where_and_never_a_name_that_may_be_a_password
     }
     as_request(try_as("alice", "hunter5"), "throttled").sent_to(&server);
     for (id, expected) in [
-        ("unknown", "at=warn msg=\"sign-in failed\" address=192.0.2.1 request_id=unknown"),
+        ("unknown", "at=warn msg=\"sign-in failed\" address=192.0.2.2 request_id=unknown"),
         (
             "wrong",
             "at=warn msg=\"sign-in failed\" username=alice address=192.0.2.1 request_id=wrong",
@@ -730,5 +783,94 @@ fn the_log_tells_who_did_what_from_where_and_never_a_name_that_may_be_a_password
         assert_eq!(server.wait_for_log(&format!("request_id={id}")), expected);
     }
     let log = server.log();
+    assert_eq!(log.matches("sign-in failed").count(), 2, "the first from each address: {log}");
     assert!(!log.contains("hunter") && !log.contains(&SECRET_HASH[..20]), "{log}");
+}
+
+/// Nobody reads standard error, and a flood of lines, from everybody, fills what there is room for.
+#[test]
+fn no_request_waits_for_the_log_and_a_flood_keeps_no_sign_in_out_of_it() {
+    let users = entry("alice", "a");
+    let vars = [("USERS", users.as_str()), ("TRUSTED_PROXIES", "1"), ("RUST_LOG", "debug")];
+    let mut server = Unread::start(&vars);
+    let flood = |count: usize| {
+        let mut connection = Connection::open(server.port);
+        for number in 0..count {
+            let address = format!("192.0.{}.{}", number / 250, number % 250);
+            connection.send(&from(&address, get("/healthz")).bytes());
+            assert_eq!(connection.answer(false).status, 200);
+        }
+    };
+    flood(5_000);
+    let sign_in = from("198.51.100.1", try_as("alice", "a"));
+    assert_eq!(exchange(server.port, &sign_in.bytes()).status, 303);
+    let guess = from("198.51.100.2", try_as("alice", "b"));
+    let statuses: Vec<u16> = (0..6).map(|_| exchange(server.port, &guess.bytes()).status).collect();
+    assert_eq!(statuses, [303, 303, 303, 303, 303, 429]);
+    flood(5_000);
+    let lines = server.read_until("throttled by account and address");
+    assert!(lines.contains("msg=\"signed in\" username=alice address=198.51.100.1"), "{lines}");
+    assert!(lines.contains("msg=\"log lines were dropped\" dropped="));
+}
+
+#[test]
+fn the_end_of_the_process_waits_for_no_log() {
+    for flood in [false, true] {
+        let mut server = Unread::start(&[("RUST_LOG", "debug")]);
+        if flood {
+            let mut connection = Connection::open(server.port);
+            for _ in 0..3_000 {
+                connection.send(&get("/healthz").bytes());
+                assert_eq!(connection.answer(false).status, 200);
+            }
+        }
+        let id = server.child.id();
+        let kill = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().unwrap();
+        assert!(kill.success());
+        let began = Instant::now();
+        while server.child.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < DEADLINE, "it does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(server.child.wait().unwrap().success());
+    }
+}
+
+/// A server whose standard error nobody reads once it listens.
+struct Unread {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    port: u16,
+}
+
+impl Unread {
+    fn start(vars: &[(&str, &str)]) -> Unread {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_waxseal"));
+        command.env_clear().env("PORT", "0").env("HOST", "127.0.0.1").envs(vars.iter().copied());
+        command.env("SESSION_AUTHENTICATION_KEY", AUTHENTICATION_KEY);
+        command.env("SESSION_ENCRYPTION_KEY", ENCRYPTION_KEY);
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Unread { child, stderr, port: 0 };
+        let line = server.read_until("msg=listening");
+        let port = line.split(" port=").nth(1).and_then(|rest| rest.split(' ').next());
+        server.port = port.unwrap().parse().unwrap();
+        server
+    }
+
+    /// The lines up to one with these words.
+    fn read_until(&mut self, words: &str) -> String {
+        let mut lines = String::new();
+        while !lines.contains(words) || !lines.ends_with('\n') {
+            assert!(self.stderr.read_line(&mut lines).unwrap() > 0, "it has ended");
+        }
+        lines
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

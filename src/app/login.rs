@@ -7,8 +7,10 @@ use waxseal::http::{Error, Form, Method, Request, Response, assets};
 use waxseal::seal::Fingerprint;
 use waxseal::session::Session;
 
+use super::hashing::Claim;
 use super::throttle::Attempt;
 use super::{App, FORM_LIMIT, LOGIN_FILE, LOGIN_PAGE, browser, file, page};
+use crate::logfmt::ACCOUNTS;
 
 /// The login page, which shows its error by `:target`.
 const FAILED: &str = "/public/login.html#failed";
@@ -49,18 +51,19 @@ pub(super) fn sign_in(app: &App, request: &mut Request) -> Result<Response, Erro
         browser: app.users.fingerprint(username).and_then(|user| browser::id_for(&browser, &user)),
     };
     let admission = app.throttle.admit(&attempt, Instant::now()).map_err(|refused| {
-        log_refusal(app, request, username, &format!("sign-in throttled by {}", refused.limit));
+        log_refusal(app, request, username, Refusal::Throttled(refused.limit));
         Error::TooManyRequests(refused.wait)
     })?;
-    match app.hashing.run(|memory| app.users.verify(username, password, memory)) {
+    let claim = Claim::new(&attempt, admission.is_frequent());
+    match app.hashing.run(claim, |memory| app.users.verify(username, password, memory)) {
         Some(Some(fingerprint)) => {
-            admission.give_back();
+            admission.succeed(Instant::now());
             succeed(app, request, browser, &fingerprint)
         }
         Some(None) => fail(app, request, browser, username),
         None => {
             admission.give_back();
-            log_refusal(app, request, username, "sign-in put off: too many at once");
+            log_refusal(app, request, username, Refusal::PutOff);
             Err(Error::Busy)
         }
     }
@@ -82,7 +85,8 @@ fn succeed(
         browser::remember(&mut browser, fingerprint);
     }
     let response = app.save(&app.browsers, request, &mut browser, response)?;
-    info!(username, address:% = request.address(), request_id = request.id(); "signed in");
+    let (address, request_id) = (request.address(), request.id());
+    info!(target: ACCOUNTS, username, address:%, request_id; "signed in");
     Ok(response)
 }
 
@@ -92,17 +96,47 @@ fn fail(
     mut browser: Session,
     username: &str,
 ) -> Result<Response, Error> {
-    log_refusal(app, request, username, "sign-in failed");
+    log_refusal(app, request, username, Refusal::Failed);
     browser::keep_typed(&mut browser, username);
     app.save(&app.browsers, request, &mut browser, Response::redirect(303, FAILED))
 }
 
-/// Names the user only where there is one: people type passwords into that field.
-fn log_refusal(app: &App, request: &Request, username: &str, what: &str) {
-    let (address, request_id) = (request.address(), request.id());
+/// Why a sign-in was refused.
+#[derive(Clone, Copy)]
+enum Refusal {
+    /// Nobody has that name and password.
+    Failed,
+    /// Too many were tried, by the limit that these words tell.
+    Throttled(&'static str),
+    /// Too many are being checked.
+    PutOff,
+}
+
+impl Refusal {
+    /// Its words in the log, which are its kind as well.
+    fn as_str(self) -> &'static str {
+        match self {
+            Refusal::Failed => "sign-in failed",
+            Refusal::Throttled(limit) => limit,
+            Refusal::PutOff => "sign-in put off: too many at once",
+        }
+    }
+}
+
+/// Names the user only where there is one: people type passwords into that field. A lock-out is a line
+/// that no number of others keeps out of the log.
+fn log_refusal(app: &App, request: &Request, username: &str, refusal: Refusal) {
+    let (address, request_id, what) = (request.address(), request.id(), refusal.as_str());
+    if !app.refusals.is_first(what, address, Instant::now()) {
+        return;
+    }
+    let target = match refusal {
+        Refusal::Throttled(_) => ACCOUNTS,
+        Refusal::Failed | Refusal::PutOff => module_path!(),
+    };
     if app.users.knows(username) {
-        warn!(username, address:%, request_id; "{what}");
+        warn!(target: target, username, address:%, request_id; "{what}");
     } else {
-        warn!(address:%, request_id; "{what}");
+        warn!(target: target, address:%, request_id; "{what}");
     }
 }

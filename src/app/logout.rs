@@ -5,6 +5,7 @@ use waxseal::http::{Error, Form, FormError, Method, Request, Response};
 use waxseal::session::{Key, Reach};
 
 use super::{App, FORM_LIMIT, page};
+use crate::logfmt::ACCOUNTS;
 
 /// What is to be ended.
 enum What {
@@ -36,11 +37,12 @@ fn end(app: &App, request: &Request, what: &What) -> Result<Response, Error> {
     let is_another = matches!(what, What::One(key) if *key != Key::of(session.id()));
     let mut is_pending = false;
     let ended = match (&username, what) {
+        // In the demonstration everybody is the same user.
+        (Some(_), What::Everywhere) if app.users.is_demo() => Ok(true),
         (Some(user), What::Everywhere) => app.sessions.revoke_user(user).map(|reach| {
             is_pending = reach == Reach::Pending;
             true
         }),
-        // In the demonstration everybody is the same user.
         (Some(_), What::One(_)) if is_another && app.users.is_demo() => Ok(false),
         (Some(user), What::One(key)) if is_another => app.sessions.revoke(key, user),
         _ => Ok(true),
@@ -59,11 +61,12 @@ fn end(app: &App, request: &Request, what: &What) -> Result<Response, Error> {
     let response = cookies.iter().fold(response, Response::with_cookie);
     if let Some(username) = username.filter(|_| ended) {
         let done = match what {
-            What::Everywhere => "signed out everywhere",
+            What::Everywhere if !app.users.is_demo() => "signed out everywhere",
             What::One(_) if is_another => "ended another session",
-            What::One(_) | What::ThisOne => "signed out",
+            What::Everywhere | What::One(_) | What::ThisOne => "signed out",
         };
-        info!(username, address:% = request.address(), request_id = request.id(); "{done}");
+        let (address, request_id) = (request.address(), request.id());
+        info!(target: ACCOUNTS, username, address:%, request_id; "{done}");
     }
     Ok(response)
 }

@@ -17,11 +17,13 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Metrics {
     /// What the pairs of the keyring are called, in its order.
     key_names: Vec<String>,
+    /// Tells how many lines of the log were dropped.
+    log_dropped: fn() -> u64,
 }
 
 impl Metrics {
-    pub fn new(key_names: Vec<String>) -> Metrics {
-        Metrics { key_names }
+    pub fn new(key_names: Vec<String>, log_dropped: fn() -> u64) -> Metrics {
+        Metrics { key_names, log_dropped }
     }
 
     fn write(&self, out: &mut String, counts: &Counts) -> fmt::Result {
@@ -41,7 +43,13 @@ impl Metrics {
         }
         writeln!(out, "# HELP waxseal_cookies_forged_total Cookies that no key authenticates.")?;
         writeln!(out, "# TYPE waxseal_cookies_forged_total counter")?;
-        writeln!(out, "waxseal_cookies_forged_total {}", counts.forged_cookies())
+        writeln!(out, "waxseal_cookies_forged_total {}", counts.forged_cookies())?;
+        writeln!(
+            out,
+            "# HELP waxseal_log_lines_dropped_total Log lines that nobody read in time."
+        )?;
+        writeln!(out, "# TYPE waxseal_log_lines_dropped_total counter")?;
+        writeln!(out, "waxseal_log_lines_dropped_total {}", (self.log_dropped)())
     }
 }
 

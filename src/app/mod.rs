@@ -9,6 +9,7 @@ mod logout;
 mod metrics;
 mod page;
 pub mod password_hash;
+mod refusals;
 mod site;
 mod throttle;
 pub mod user_list;
@@ -29,10 +30,13 @@ use waxseal::session::{
 };
 
 use hashing::Hashing;
+use refusals::Refusals;
 pub use site::Site;
 use throttle::Throttle;
 pub use users::Users;
 pub use users_file::{UsersFile, UsersFileError};
+
+use crate::logfmt::ACCOUNTS;
 
 pub use metrics::Metrics;
 
@@ -96,6 +100,7 @@ pub struct App {
     users: Arc<Users>,
     throttle: Throttle,
     hashing: Hashing,
+    refusals: Refusals,
     site: Site,
     metrics: Option<Metrics>,
     /// The operator's name for the store; empty where there is none.
@@ -113,6 +118,8 @@ impl App {
         metrics: Option<Metrics>,
     ) -> Result<App, Box<dyn StdError>> {
         let settings = Settings { shared_users: users.is_demo(), ..settings };
+        let refusals = Refusals::default();
+        refusals.start()?;
         let browsers = Sessions::sealed(Arc::clone(&keyring)).with(browser::settings(&settings))?;
         let (store, sessions) = match place {
             Place::Cookie => ("", Sessions::sealed(keyring)),
@@ -127,6 +134,7 @@ impl App {
             users,
             throttle: Throttle::new(),
             hashing: Hashing::new(slow_work),
+            refusals,
             site,
             metrics,
             store,
@@ -188,7 +196,7 @@ impl App {
         if !fingerprint.is_some_and(|fingerprint| session.confirm(&fingerprint)) {
             let (username, address) = (session.user().unwrap_or_default(), request.address());
             let request_id = request.id();
-            info!(username, address:%, request_id; "session ended: no such user, or another password");
+            info!(target: ACCOUNTS, username, address:%, request_id; "session ended: no such user, or another password");
             session.destroy();
         }
         Ok(session)

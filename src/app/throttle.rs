@@ -22,16 +22,27 @@ struct Limit {
     interval: Duration,
 }
 
-const LIMITS: [Limit; 4] = [
-    Limit { name: "address", burst: 30, interval: Duration::from_secs(6) },
-    Limit { name: "account and address", burst: 5, interval: Duration::from_secs(60) },
-    Limit { name: "account", burst: 100, interval: Duration::from_secs(36) },
-    Limit { name: "browser", burst: 5, interval: Duration::from_secs(60) },
+const LIMITS: [Limit; 5] = [
+    Limit { name: "sign-in throttled by address", burst: 30, interval: Duration::from_secs(6) },
+    Limit {
+        name: "sign-in throttled by account and address",
+        burst: 5,
+        interval: Duration::from_secs(60),
+    },
+    Limit { name: "sign-in throttled by account", burst: 100, interval: Duration::from_secs(36) },
+    Limit { name: "sign-in throttled by browser", burst: 5, interval: Duration::from_secs(60) },
+    Limit {
+        name: "many sign-ins of one account from one address",
+        burst: 30,
+        interval: Duration::from_secs(2),
+    },
 ];
 const ADDRESS: usize = 0;
 const ACCOUNT_AND_ADDRESS: usize = 1;
 const ACCOUNT: usize = 2;
 const BROWSER: usize = 3;
+/// Right passwords: this limit refuses nobody, but whoever is beyond it hashes after others.
+const SUCCESSES: usize = 4;
 
 /// Who wants to try a password.
 pub struct Attempt<'a> {
@@ -45,7 +56,7 @@ pub struct Attempt<'a> {
 /// One try more would be too many.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Throttled {
-    /// Which limit stands longest in the way.
+    /// Which limit stands longest in the way, in the words of the log.
     pub limit: &'static str,
     /// How long it does.
     pub wait: Duration,
@@ -88,7 +99,9 @@ impl Throttle {
             let full_at = &mut tables[limit][bucket];
             *full_at = now.max(*full_at) + millis(LIMITS[limit].interval);
         }
-        Ok(Admission { throttle: self, buckets })
+        let successes = self.bucket(SUCCESSES, (attempt.account, network(attempt.address)));
+        let is_frequent = LIMITS[SUCCESSES].wait(tables[SUCCESSES][successes.1], now).is_some();
+        Ok(Admission { throttle: self, buckets, successes, is_frequent })
     }
 
     fn buckets(&self, attempt: &Attempt<'_>) -> Vec<BucketIndex> {
@@ -129,10 +142,30 @@ impl Limit {
 pub struct Admission<'t> {
     throttle: &'t Throttle,
     buckets: Vec<BucketIndex>,
+    successes: BucketIndex,
+    is_frequent: bool,
 }
 
 impl Admission<'_> {
-    /// Takes the try back: the password was right, or was not looked at.
+    /// Whether the account was signed in to so often from this address lately that it hashes after others.
+    pub fn is_frequent(&self) -> bool {
+        self.is_frequent
+    }
+
+    /// Takes the try back, and counts it as one that succeeded.
+    pub fn succeed(self, now: Instant) {
+        let now = millis(now.saturating_duration_since(self.throttle.began));
+        let (limit, bucket) = self.successes;
+        let interval = millis(LIMITS[limit].interval);
+        let mut tables = self.throttle.tables();
+        let full_at = &mut tables[limit][bucket];
+        // Never more than it takes to be below the limit again at once.
+        *full_at = (now.max(*full_at) + interval).min(now + (LIMITS[limit].burst + 1) * interval);
+        drop(tables);
+        self.give_back();
+    }
+
+    /// Takes the try back: the password was not looked at.
     pub fn give_back(self) {
         let mut tables = self.throttle.tables();
         for (limit, bucket) in self.buckets {
@@ -154,7 +187,7 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// Whom an address stands for: itself; in IPv6 its /64, which is what one customer has at least.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -188,7 +221,10 @@ mod tests {
         let alice = attempt("alice", "192.0.2.1");
         assert_eq!(admitted(&throttle, &alice, 10, now), 5);
         let refused = throttle.admit(&alice, now).unwrap_err();
-        assert_eq!((refused.limit, refused.wait.as_secs()), ("account and address", 60));
+        assert_eq!(
+            (refused.limit, refused.wait.as_secs()),
+            ("sign-in throttled by account and address", 60)
+        );
         assert_eq!(admitted(&throttle, &alice, 10, now + seconds(59)), 0);
         assert_eq!(admitted(&throttle, &alice, 10, now + seconds(60)), 1);
         assert_eq!(admitted(&throttle, &alice, 10, now + seconds(180)), 2);
@@ -231,7 +267,7 @@ mod tests {
         assert_eq!(admitted(now + seconds(360)), 10);
         assert_eq!(
             throttle.admit(&attempt("alice", "203.0.113.1"), now).unwrap_err().limit,
-            "account"
+            "sign-in throttled by account"
         );
     }
 

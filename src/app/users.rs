@@ -1,7 +1,7 @@
 //! Who may sign in: the users of a list, or the one pair of the demonstration.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use waxseal::seal::{Fingerprint, Keyring};
@@ -23,8 +23,6 @@ pub struct Users {
     known: RwLock<Arc<Known>>,
     is_demo: bool,
     keyring: Arc<Keyring>,
-    /// Chooses whose hash is verified for a name that is unknown.
-    decoys: RandomState,
 }
 
 /// A list, with what every request compares its session with.
@@ -47,7 +45,7 @@ impl Users {
     /// The users of `user_list`.
     pub fn new(user_list: UserList, keyring: Arc<Keyring>) -> Users {
         let known = RwLock::new(Arc::new(Known::new(user_list, &keyring)));
-        Users { known, is_demo: false, keyring, decoys: RandomState::new() }
+        Users { known, is_demo: false, keyring }
     }
 
     /// The demonstration's.
@@ -76,7 +74,7 @@ impl Users {
         memory: &mut Memory,
     ) -> Option<Arc<Fingerprint>> {
         let known = self.known();
-        let is_right = known.user_list.verify(name, password, self.decoys.hash_one(name), memory);
+        let is_right = known.user_list.verify(name, password, self.decoy(name), memory);
         known.fingerprints.get(name).filter(|_| is_right).cloned()
     }
 
@@ -89,6 +87,14 @@ impl Users {
     pub fn replace(&self, user_list: UserList) {
         let known = Arc::new(Known::new(user_list, &self.keyring));
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    /// Chooses whose hash is verified for a name that is unknown: by the keys, so that it is the same after a
+    /// restart, and in every process, as it would be for a name that is known.
+    fn decoy(&self, name: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.keyring.fingerprint(name, b"decoy").mark().hash(&mut hasher);
+        hasher.finish()
     }
 
     fn known(&self) -> Arc<Known> {

@@ -1,39 +1,66 @@
 //! Content codings: whether the visitor takes gzip.
 
+/// The weights of the codings that matter, in thousandths, each as it was mentioned first.
+#[derive(Default)]
+struct Weights {
+    gzip: Option<u16>,
+    /// The old name of gzip (RFC 9110, section 8.4.1.3).
+    x_gzip: Option<u16>,
+    identity: Option<u16>,
+    others: Option<u16>,
+}
+
 /// Whether these lines of `Accept-Encoding` prefer gzip to the plain bytes, or take it as well (RFC
 /// 9110, section 12.5.3). Without a line nothing is known of the visitor, and plain is safe.
-pub(super) fn takes_gzip<'l>(lines: impl Iterator<Item = &'l [u8]> + Clone) -> bool {
-    let weight = |coding: &str| {
-        let mut entries =
-            lines.clone().flat_map(|line| line.split(|&byte| byte == b',')).map(entry);
-        entries.find(|(name, _)| name.eq_ignore_ascii_case(coding)).map(|(_, weight)| weight)
-    };
-    let others = weight("*");
-    // x-gzip is its old name (section 8.4.1.3).
-    let gzip = weight("gzip").or_else(|| weight("x-gzip")).or(others).unwrap_or(0);
+pub(super) fn takes_gzip<'l>(lines: impl Iterator<Item = &'l [u8]>) -> bool {
+    let mut weights = Weights::default();
+    // Once over all entries, of which a line may have thousands.
+    for entry in lines.flat_map(|line| line.split(|&byte| byte == b',')) {
+        weights.note(entry);
+    }
+    let Weights { gzip, x_gzip, identity, others } = weights;
+    let gzip = gzip.or(x_gzip).or(others).unwrap_or(0);
     // Plain needs no mention; where it has none, it is the last resort.
-    let plain = weight("identity").unwrap_or(0);
-    gzip > 0 && gzip >= plain
+    gzip > 0 && gzip >= identity.unwrap_or(0)
 }
 
-/// A coding and its weight in thousandths. An entry that is not text names no coding.
-fn entry(entry: &[u8]) -> (&str, u16) {
-    let entry = std::str::from_utf8(entry).unwrap_or_default();
-    let (name, parameter) = entry.split_once(';').unwrap_or((entry, "q=1"));
-    (name.trim(), weight(parameter.trim()).unwrap_or(0))
+impl Weights {
+    fn note(&mut self, entry: &[u8]) {
+        let end = entry.iter().position(|&byte| byte == b';').unwrap_or(entry.len());
+        let (name, rest) = entry.split_at(end);
+        let weight = match name.trim_ascii() {
+            b"*" => &mut self.others,
+            name if name.eq_ignore_ascii_case(b"gzip") => &mut self.gzip,
+            name if name.eq_ignore_ascii_case(b"x-gzip") => &mut self.x_gzip,
+            name if name.eq_ignore_ascii_case(b"identity") => &mut self.identity,
+            _ => return,
+        };
+        let parameter = rest.strip_prefix(b";").map_or(&b"q=1"[..], <[u8]>::trim_ascii);
+        // Who is misunderstood gets plain bytes.
+        weight.get_or_insert_with(|| thousandths(parameter).unwrap_or(0));
+    }
 }
 
-/// `q=0.5`, or nothing for what is no weight: who is misunderstood gets plain bytes.
-fn weight(parameter: &str) -> Option<u16> {
-    let (name, value) = parameter.split_once('=')?;
-    let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
-    let is_weight = name.eq_ignore_ascii_case("q")
-        && fraction.len() <= 3
-        && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let thousandths = format!("{fraction:0<3}").parse().ok()?;
+/// The thousandths of `q=0.5`; nothing for what is no weight.
+fn thousandths(parameter: &[u8]) -> Option<u16> {
+    let (name, value) = parameter.split_at_checked(2)?;
+    let (whole, fraction) = value.split_first()?;
+    let digits = match fraction {
+        [] => fraction,
+        [b'.', digits @ ..] => digits,
+        _ => return None,
+    };
+    if !name.eq_ignore_ascii_case(b"q=")
+        || digits.len() > 3
+        || !digits.iter().all(u8::is_ascii_digit)
+    {
+        return None;
+    }
+    let digit = |at: usize| u16::from(digits.get(at).map_or(0, |digit| digit - b'0'));
+    let fraction = 100 * digit(0) + 10 * digit(1) + digit(2);
     match whole {
-        "0" if is_weight => Some(thousandths),
-        "1" if is_weight && thousandths == 0 => Some(1000),
+        b'0' => Some(fraction),
+        b'1' if fraction == 0 => Some(1000),
         _ => None,
     }
 }

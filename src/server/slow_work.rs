@@ -8,12 +8,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Clone, Debug)]
 pub struct SlowWork {
     left: Arc<AtomicUsize>,
+    most: usize,
 }
 
 impl SlowWork {
     /// For a server with so many workers: half of them, but one at least.
     pub fn for_workers(workers: usize) -> Self {
-        SlowWork { left: Arc::new(AtomicUsize::new((workers / 2).max(1))) }
+        let most = (workers / 2).max(1);
+        SlowWork { left: Arc::new(AtomicUsize::new(most)), most }
+    }
+
+    /// How many workers may be at it at once.
+    pub fn most(&self) -> usize {
+        self.most
     }
 
     /// Leave to begin, held until dropped. Where there is `None`, answer 503 with Retry-After.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use log::info;
 use waxseal::http::{Request, Response, TrustedProxies};
-use waxseal::server::{Config, SlowWork, listen, serve};
+use waxseal::server::{Config, ServeError, SlowWork, listen, serve};
 
 /// As the `waxseal` binary has it.
 #[cfg(feature = "mimalloc")]
@@ -73,7 +73,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(ServeError::Stuck(_)) => ExitCode::from(70),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -121,7 +124,7 @@ fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Box<dyn Error
             let socket = socket2::SockRef::from(&config.listener);
             socket.set_read_timeout(Some(milliseconds(value)?))?;
         }
-        // Stands for a thread of tiny_http's, which have no name either.
+        // A thread of the program's own, whose panic is no business of the server's.
         "panic_ms" => {
             let after = milliseconds(value)?;
             drop(thread::spawn(move || {

@@ -11,6 +11,7 @@ mod logfmt;
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use lexopt::prelude::*;
 use log::{error, info, warn};
 use waxseal::seal::Keyring;
-use waxseal::server::{self, SlowWork};
+use waxseal::server::{self, ServeError, SlowWork};
 
 use app::password_hash::Cost;
 use app::{App, Metrics, Place, Site, Users};
@@ -60,6 +61,8 @@ table.
 
 /// A mistake of the operator's: in the environment, or on the command line.
 const EXIT_USAGE: u8 = 2;
+/// It cannot serve any more, and must be started again (EX_SOFTWARE).
+const EXIT_STUCK: u8 = 70;
 
 enum Command {
     Serve,
@@ -168,12 +171,17 @@ fn serve() -> ExitCode {
         eprintln!("waxseal: the log cannot be written: {error}");
         return ExitCode::FAILURE;
     }
-    let code = match run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    // A panic in the event loop, which the log has told of, leaves nobody who serves.
+    let code = match catch_unwind(AssertUnwindSafe(|| run(config))) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             error!("{error}");
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(ServeError::Stuck(_)) => ExitCode::from(EXIT_STUCK),
+                _ => ExitCode::FAILURE,
+            }
         }
+        Err(_) => ExitCode::from(EXIT_STUCK),
     };
     logfmt::finish();
     code

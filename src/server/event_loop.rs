@@ -21,7 +21,6 @@ use super::config::Config;
 use super::connection::rejection;
 use super::connections::{Connections, Progress};
 use super::dispatch::{Dispatch, Overdue, Waiting};
-use super::lifecycle::panics;
 use super::lifecycle::signals::Signals;
 use super::lifecycle::watchdog::{Signs, Watchdog};
 use super::message::Answer;
@@ -162,7 +161,7 @@ impl EventLoop {
         let more = self.connections.accept(now);
         self.backend.open_missing(now);
         self.write(now);
-        self.watch(now);
+        self.watch(now)?;
         self.connections.give_back(now);
         Ok(more)
     }
@@ -347,9 +346,12 @@ impl EventLoop {
     // The watchdog.
 
     /// Looks now and then whether the server is stuck, while something is under way.
-    fn watch(&mut self, now: Instant) {
+    fn watch(&mut self, now: Instant) -> Result<(), ServeError> {
+        if self.statistics.has_ended() {
+            return Err(ServeError::Stuck("tiny_http gives no more requests"));
+        }
         if self.watchdog.look_at().is_some_and(|due| due > now) {
-            return;
+            return Ok(());
         }
         let is_idle = self.dispatch.in_flight() == 0 && self.backend.is_complete();
         let signs = || Signs {
@@ -358,8 +360,9 @@ impl EventLoop {
             any_lane: self.backend.any(),
             opened: self.backend.opened(),
         };
-        if let Some(why) = self.watchdog.watch(now, is_idle, signs) {
-            panics::fatal(why);
+        match self.watchdog.watch(now, is_idle, signs) {
+            Some(why) => Err(ServeError::Stuck(why)),
+            None => Ok(()),
         }
     }
 

@@ -32,7 +32,7 @@
 //! | `connections/` | owns all sockets of clients: who comes in, who makes room, how much is held |
 //! | `dispatch/` | owns the waiting queue and the requests in flight: whose turn it is, what is overdue |
 //! | `backend/` | owns the lanes, tiny_http and the workers |
-//! | `lifecycle/` | ends the server: signals, panics, being stuck |
+//! | `lifecycle/` | ends the server: signals, being stuck |
 //! | `message.rs`, `ticket.rs`, `tokens.rs`, `readiness.rs` | pass between the parts: requests and answers, the names of requests, connections and lanes, and events |
 //! | `config.rs`, `limits.rs`, `listener.rs`, `slow_work.rs`, `serve_error.rs` | are what programs set, open, use and get back |
 //! | `driver.rs` | drives one connection with bytes, for tests and the fuzzer |
@@ -87,18 +87,20 @@ pub use serve_error::ServeError;
 pub use slow_work::{Leave, SlowWork};
 
 use crate::http::{Request, Response};
-use backend::backend_socket::{self, BackendSocket};
+use backend::backend_socket::BackendSocket;
 use backend::workers::{Exchange, Workers};
 use event_loop::EventLoop;
-use lifecycle::panics;
 use lifecycle::signals::Signals;
 
 /// Serves until SIGTERM or SIGINT, then drains: what has begun is finished.
 ///
-/// The calling thread becomes the event loop. A panic in it, or in tiny_http's threads, ends the
-/// process with exit code 70, as does a server without a lane or with all workers stuck for a
-/// minute; a panic of the handler costs one 500. While it runs, threads without a name are taken for
-/// tiny_http's: name your own.
+/// The calling thread becomes the event loop. A panic of the handler costs one 500. Nothing here ends the
+/// process, or changes what a panic does: panics of other threads are no business of the server's.
+///
+/// # Errors
+///
+/// [`ServeError`]. After [`ServeError::Stuck`] threads may be left behind that do not end: a program that
+/// cannot do without serving should end, so that whoever runs it starts it again.
 pub fn serve<H>(mut config: Config, handler: H) -> Result<(), ServeError>
 where
     H: Fn(&mut Request) -> Response + Send + Sync + 'static,
@@ -108,8 +110,6 @@ where
     let start = |error: io::Error| ServeError::Start(error.to_string());
     let signals = Signals::catch().map_err(start)?;
     let (socket, listener) = BackendSocket::listen().map_err(start)?;
-    let directory = socket.directory();
-    panics::install(move || directory.iter().for_each(|path| backend_socket::remove(path)));
     let poll = Poll::new().map_err(start)?;
     let capacity = dispatch::capacity(config.workers);
     let exchange =

@@ -10,6 +10,9 @@ pub enum ServeError {
     Start(String),
     /// The event loop cannot wait for events any more.
     Poll(io::Error),
+    /// It could not go on: tiny_http gives no more requests, no lane to it can be opened, or every worker has
+    /// been at the same request for a minute.
+    Stuck(&'static str),
     /// A second SIGTERM or SIGINT came before the drain was over.
     Interrupted,
 }
@@ -19,6 +22,7 @@ impl fmt::Display for ServeError {
         match self {
             ServeError::Start(why) => write!(f, "the server cannot start: {why}"),
             ServeError::Poll(error) => write!(f, "the server cannot wait for events: {error}"),
+            ServeError::Stuck(why) => write!(f, "the server cannot go on: {why}"),
             ServeError::Interrupted => f.write_str("a second signal ended the drain"),
         }
     }

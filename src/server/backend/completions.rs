@@ -65,6 +65,13 @@ impl Completions {
         Ok(Completions { queue: Mutex::default(), waker, taken: Condvar::new(), patience })
     }
 
+    /// Wakes the event loop, though nothing is handed over.
+    pub(super) fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            error!(error:% = error; "the event loop cannot be woken");
+        }
+    }
+
     /// Hands a completion over. Once the event loop has gone, it is never taken, which does
     /// no harm.
     pub(in crate::server) fn push(&self, completion: Completion) {
@@ -75,8 +82,8 @@ impl Completions {
             queue.awaited |= heavy;
             (mem::take(&mut queue.loop_waits), queue.turn)
         };
-        if wakes && let Err(error) = self.waker.wake() {
-            error!(error:% = error; "the event loop cannot be woken");
+        if wakes {
+            self.wake();
         }
         if heavy {
             let waits = |queue: &mut Queue| queue.turn == turn;

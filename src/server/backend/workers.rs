@@ -19,11 +19,15 @@ use super::pending::{Found, PendingRequest, PendingRequests};
 use super::statistics::WorkerStatistics;
 use crate::http::{Error, Method, Request, Response, TrustedProxies};
 use crate::server::config::Config;
-use crate::server::lifecycle::panics;
 use crate::server::message::Answer;
 use crate::server::serve_error::ServeError;
 use crate::server::ticket::Ticket;
 use crate::server::tokens::{COMPLETIONS, LaneKey};
+
+/// The name of the pool's threads.
+const WORKER: &str = "worker";
+/// The name of the thread in the accept loop.
+const ACCEPT: &str = "accept";
 
 /// The parts that workers share with the event loop.
 #[derive(Clone)]
@@ -115,19 +119,33 @@ where
 {
     let server = Arc::new(tiny_http::Server::from_listener(listener, None)?);
     let stopping = Arc::new(AtomicBool::new(false));
-    let pool = ThreadPool::with_name(panics::WORKER.to_owned(), workers);
+    let pool = ThreadPool::with_name(WORKER.to_owned(), workers);
     let begun = Workers { server: Arc::clone(&server), stopping: Arc::clone(&stopping) };
-    thread::Builder::new().name(panics::ACCEPT.to_owned()).spawn(move || {
+    let ending = Ending { exchange: task.exchange.clone(), stopping };
+    thread::Builder::new().name(ACCEPT.to_owned()).spawn(move || {
         give_way();
         for request in server.incoming_requests() {
             let task = Arc::clone(&task);
             pool.execute(move || task.run(request));
         }
-        if !stopping.load(Ordering::Acquire) {
-            panics::fatal("tiny_http gives no more requests");
-        }
+        drop(ending);
     })?;
     Ok(begun)
+}
+
+/// Tells the event loop of the end of the accept loop, by a panic too, unless it was told to end.
+struct Ending {
+    exchange: Exchange,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.stopping.load(Ordering::Acquire) {
+            self.exchange.statistics.set_ended();
+            self.exchange.completions.wake();
+        }
+    }
 }
 
 impl Drop for Workers {

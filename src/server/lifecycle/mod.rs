@@ -1,5 +1,4 @@
-//! How the server ends: at a signal, by a panic, or because it is stuck.
+//! How the server ends: at a signal, or because it is stuck.
 
-pub(super) mod panics;
 pub(super) mod signals;
 pub(super) mod watchdog;

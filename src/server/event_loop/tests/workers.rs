@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::rig::{Gate, Rig, config};
 use crate::http::{Request, Response};
-use crate::server::backend::backend_socket::BackendSocket;
 
 fn echo(request: &mut Request) -> Response {
     Response::text(200, request.cookies().into_owned())
@@ -97,17 +96,5 @@ fn an_answer_without_a_clear_end_is_not_passed_on() {
     for path in ["/status", "/length", "/coding"] {
         assert_eq!(rig.get(path, "").0, 500, "{path}");
         assert_eq!(rig.get("/", ""), (200, "x".to_owned()));
-    }
-}
-
-#[test]
-fn serves_where_no_directory_can_be_written() {
-    let (socket, listener) =
-        BackendSocket::listen_in(["/dev/null".into(), "/nowhere".into()]).unwrap();
-    assert_eq!(socket.directory(), None);
-    let mut rig = Rig::with_workers_at((socket, listener), config(2), echo);
-    for turn in 0..100 {
-        let name = format!("client-{turn}");
-        assert_eq!(rig.get("/", &name), (200, name));
     }
 }

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use log::info;
-use waxseal::http::{Request, Response, TrustedProxies};
+use waxseal::http::{Request, Response};
 use waxseal::server::{Config, ServeError, SlowWork, listen, serve};
 
 /// As the `waxseal` binary has it.
@@ -109,7 +109,7 @@ fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Box<dyn Error
         "port" | "panic_at" => {}
         "workers" => config.workers = value.parse()?,
         "max_connections" => config.max_connections = value.parse()?,
-        "trusted_proxies" => config.trusted_proxies = TrustedProxies(value.parse()?),
+        "trusted_proxies" => config.trusted_proxies = value.parse()?,
         "queue" => limits.queue = value.parse()?,
         "memory" => limits.memory = value.parse()?,
         "answer_rate" => limits.answer_rate = value.parse()?,

@@ -29,7 +29,6 @@ const DEFAULT_CONNECTIONS: usize = 10_000;
 /// More threads than a small dyno has room for help nobody.
 const WORKERS: RangeInclusive<usize> = 1..=128;
 const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
-const PROXIES: RangeInclusive<usize> = 0..=16;
 
 /// Everything that can be configured.
 #[derive(Debug)]
@@ -124,7 +123,7 @@ impl Reader {
         let settings = self.settings(now);
         let https_only = self.switch("HTTPS_ONLY", on_dyno);
         let public_url = self.public_url(https_only);
-        let proxies = self.number("TRUSTED_PROXIES", usize::from(on_dyno), PROXIES);
+        let proxies = self.proxies(host, on_dyno);
         let workers = self.number("WORKER_THREADS", DEFAULT_WORKERS, WORKERS);
         let max_connections = self.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, CONNECTIONS);
         let metrics = self.switch("METRICS", false);
@@ -132,7 +131,7 @@ impl Reader {
         let store = self.store(workers, users.is_none());
         let revocations = self.revocations(workers);
         let log_filter = self.log_filter();
-        self.check_https(https_only, proxies, settings.secure);
+        self.check_https(https_only, &proxies, settings.secure);
         match (port, keys) {
             (Some(port), Some((keyring, key_names))) if self.faults.is_empty() => Ok(Config {
                 host,
@@ -145,7 +144,7 @@ impl Reader {
                 },
                 https_only,
                 public_url,
-                trusted_proxies: TrustedProxies(proxies),
+                trusted_proxies: proxies,
                 workers,
                 max_connections,
                 metrics,
@@ -297,6 +296,26 @@ impl Reader {
         self.read("RUST_LOG", remedy, check).unwrap_or_else(|| "info".to_owned())
     }
 
+    /// Whom to believe; on a dyno its router, which alone reaches the port.
+    fn proxies(&mut self, host: Option<IpAddr>, on_dyno: bool) -> TrustedProxies {
+        let name = "TRUSTED_PROXIES";
+        let remedy = "Give how many proxies stand before this server (0 to 16), or better their addresses \
+            and networks: 10.0.0.0/8, 192.0.2.1.";
+        let told = self.read(name, remedy, |text| text.parse().ok());
+        let proxies: TrustedProxies =
+            told.unwrap_or_else(|| TrustedProxies::count(usize::from(on_dyno)));
+        let is_open = host.is_none_or(|host| !host.is_loopback());
+        if proxies.believes_anybody() && is_open && !on_dyno {
+            self.warnings.push(
+                "TRUSTED_PROXIES is a number, and HOST is open: whoever reaches the port without a proxy \
+                 chooses an address, and is neither slowed down nor limited; give the proxies' addresses, or \
+                 let the port be reached by them alone"
+                    .into(),
+            );
+        }
+        proxies
+    }
+
     fn public_url(&mut self, https_only: bool) -> Option<Origin> {
         let remedy =
             "Give scheme, host and port as browsers show them, and no path: https://example.com.";
@@ -308,8 +327,8 @@ impl Reader {
         Some(url)
     }
 
-    fn check_https(&mut self, https_only: bool, proxies: usize, secure: Secure) {
-        if https_only && proxies == 0 {
+    fn check_https(&mut self, https_only: bool, proxies: &TrustedProxies, secure: Secure) {
+        if https_only && proxies.is_none() {
             self.fault(
                 "HTTPS_ONLY",
                 "is on, and TRUSTED_PROXIES is 0: no visitor would ever count as coming by HTTPS",

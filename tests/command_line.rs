@@ -206,7 +206,7 @@ fn a_value_that_cannot_be_used_is_told_with_its_name_and_what_was_found() {
         ("PUBLIC_URL", &["example.com", "https://example.com/app", "ftp://a.b", "https://"]),
         ("SESSION_REVOCATIONS_REQUIRED", &["2", "maybe"]),
         ("SESSION_REVOCATIONS", &["memcached", "cookie", "yes"]),
-        ("TRUSTED_PROXIES", &["-1", "17", "1.5", "all", "10.0.0.1"]),
+        ("TRUSTED_PROXIES", &["-1", "17", "1.5", "all", "10.0.0.0/33"]),
         ("METRICS", &["2", "prometheus"]),
         ("WORKER_THREADS", &["0", "129", "-8", "many", "8.0"]),
         ("RUST_LOG", &["loud", "info,loud", "waxseal=loud", "info=debug=trace", "=,=="]),
@@ -578,6 +578,8 @@ fn proxies_are_trusted_as_configured_and_one_by_default_on_a_dyno() {
         (&[("TRUSTED_PROXIES", "1")], "192.0.2.3"),
         (&[("TRUSTED_PROXIES", "2")], "192.0.2.2"),
         (&[("TRUSTED_PROXIES", "16")], "127.0.0.1"),
+        (&[("TRUSTED_PROXIES", "10.0.0.0/8")], "127.0.0.1"),
+        (&[("TRUSTED_PROXIES", "127.0.0.0/8, 192.0.2.3")], "192.0.2.2"),
         (&[("DYNO", "web.1"), ("HTTPS_ONLY", "0")], "192.0.2.3"),
     ] {
         let server = Waxseal::start(vars);

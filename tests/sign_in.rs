@@ -616,13 +616,14 @@ fn a_valid_request_id_is_taken_and_another_is_replaced() {
 
 #[test]
 fn the_address_in_the_log_is_the_one_that_the_trusted_proxy_saw() {
-    let server = Waxseal::start(&[("TRUSTED_PROXIES", "1")]);
     for (forwarded, id, address) in [
         ("192.0.2.7", "one", "192.0.2.7"),
         ("203.0.113.9, 192.0.2.7", "two", "192.0.2.7"),
         ("192.0.2.7, nonsense", "three", "127.0.0.1"),
         ("2001:db8::1", "four", "2001:db8::1"),
     ] {
+        // One each, of which the log tells the first refusal from an address.
+        let server = Waxseal::start(&[("TRUSTED_PROXIES", "1")]);
         let request = post("/login", "").with("X-Forwarded-For", forwarded);
         request.with("X-Request-ID", id).sent_to(&server);
         let line = fields(&server.wait_for_log(&format!("request_id={id}"))).unwrap();
@@ -633,13 +634,14 @@ fn the_address_in_the_log_is_the_one_that_the_trusted_proxy_saw() {
 /// An element that is no text keeps its place in the list, and names nobody.
 #[test]
 fn bytes_that_are_no_text_move_no_address() {
-    let server = Waxseal::start(&[("TRUSTED_PROXIES", "1")]);
     for (forwarded, id, address) in [
         (&b"\xff, 192.0.2.7"[..], "one", "192.0.2.7"),
         (b"203.0.113.9, \xff\xfe, 192.0.2.7", "two", "192.0.2.7"),
         (b"192.0.2.7, \xff", "three", "127.0.0.1"),
         (b"192.0.2.7,\xff,", "four", "127.0.0.1"),
     ] {
+        // One each, of which the log tells the first refusal from an address.
+        let server = Waxseal::start(&[("TRUSTED_PROXIES", "1")]);
         let head = format!(
             "POST /login HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\nX-Request-ID: {id}"
         );

@@ -21,7 +21,7 @@ pub use error::Error;
 pub use form::{Form, FormError};
 pub use method::Method;
 pub use origin::{Origin, ParseOriginError};
-pub use proxies::TrustedProxies;
+pub use proxies::{ParseProxiesError, TrustedProxies};
 pub use request::{Request, RequestBuilder};
 pub use response::Response;
 pub use router::{Handler, Route, Router};

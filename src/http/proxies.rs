@@ -1,38 +1,99 @@
 //! The address and scheme of the visitor, behind proxies that can be trusted.
 
+use std::error::Error;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
 
-/// How many proxies stand between this server and the world, each of which appends to
-/// `X-Forwarded-For` and sets `X-Forwarded-Proto`.
+use ipnet::IpNet;
+
+/// The most proxies that can be counted.
+const MOST: usize = 16;
+
+/// The proxies between this server and the world whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+/// believed, by their number or by their addresses. Each of them appends to the former, and sets the latter.
 ///
-/// Whatever stands to the left of what they wrote, the visitor may have made up. With 0, both
-/// headers are the visitor's own words and count for nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(pub usize);
+/// Whatever stands to the left of what they wrote, the visitor may have made up. A number believes whoever
+/// connects: where others than the proxy can reach the port, every visitor chooses an address. A list
+/// believes the connections of its addresses alone.
+///
+/// ```
+/// use waxseal::http::TrustedProxies;
+///
+/// let peer = [10, 0, 0, 1].into();
+/// let lines = ["6.6.6.6, 192.0.2.7", "198.51.100.1"];
+/// let address = |proxies: &str| -> Result<String, waxseal::http::ParseProxiesError> {
+///     let proxies: TrustedProxies = proxies.parse()?;
+///     Ok(proxies.address(peer, lines.into_iter()).to_string())
+/// };
+/// assert_eq!(address("0")?, "10.0.0.1");
+/// assert_eq!(address("2")?, "192.0.2.7");
+/// assert_eq!(address("4")?, "10.0.0.1", "there are fewer entries");
+/// assert_eq!(address("10.0.0.0/8, 198.51.100.1")?, "192.0.2.7");
+/// assert_eq!(address("192.168.0.0/16")?, "10.0.0.1", "the peer is none of them");
+/// # Ok::<(), waxseal::http::ParseProxiesError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedProxies(Rule);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rule {
+    Count(usize),
+    Networks(Arc<[IpNet]>),
+}
 
 impl TrustedProxies {
+    /// No proxy: both headers are the visitor's own words, and count for nothing.
+    pub const NONE: TrustedProxies = TrustedProxies::count(0);
+
+    /// So many proxies, one before the other.
+    #[must_use]
+    pub const fn count(count: usize) -> TrustedProxies {
+        TrustedProxies(Rule::Count(count))
+    }
+
+    /// Whether nobody is believed.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        match &self.0 {
+            Rule::Count(count) => *count == 0,
+            Rule::Networks(networks) => networks.is_empty(),
+        }
+    }
+
+    /// Whether any peer is believed, whatever its address is.
+    #[must_use]
+    pub fn believes_anybody(&self) -> bool {
+        matches!(self.0, Rule::Count(1..))
+    }
+
+    /// Whether a TCP peer with this address is believed.
+    #[must_use]
+    pub fn believes(&self, peer: IpAddr) -> bool {
+        match &self.0 {
+            Rule::Count(count) => *count > 0,
+            Rule::Networks(networks) => {
+                let peer = peer.to_canonical();
+                networks.iter().any(|network| network.contains(&peer))
+            }
+        }
+    }
+
     /// The visitor's address: the entry that the outermost trusted proxy wrote, counted from the
     /// right over all `X-Forwarded-For` lines; the TCP peer's where there are fewer entries, or
     /// that one is no address.
     ///
     /// IPv4 addresses written as IPv6 (`::ffff:a.b.c.d`) come back as IPv4.
-    ///
-    /// ```
-    /// use waxseal::http::TrustedProxies;
-    ///
-    /// let peer = [10, 0, 0, 1].into();
-    /// let lines = ["6.6.6.6, 192.0.2.7", "198.51.100.1"];
-    /// assert_eq!(TrustedProxies(0).address(peer, lines.into_iter()), peer);
-    /// assert_eq!(TrustedProxies(2).address(peer, lines.into_iter()).to_string(), "192.0.2.7");
-    /// assert_eq!(TrustedProxies(4).address(peer, lines.into_iter()), peer);
-    /// ```
     #[must_use]
     pub fn address<'l, L: AsRef<[u8]> + ?Sized + 'l>(
-        self,
+        &self,
         peer: IpAddr,
-        forwarded_for: impl DoubleEndedIterator<Item = &'l L>,
+        forwarded_for: impl DoubleEndedIterator<Item = &'l L> + Clone,
     ) -> IpAddr {
-        self.entry(forwarded_for).and_then(parse_address).unwrap_or(peer).to_canonical()
+        let hops = self.hops(peer, forwarded_for.clone());
+        let entry = hops.checked_sub(1).and_then(|hop| entries(forwarded_for).nth_back(hop));
+        entry.and_then(parse_address).unwrap_or(peer).to_canonical()
     }
 
     /// Whether the visitor came by HTTPS, by what the outermost trusted proxy wrote into
@@ -41,29 +102,93 @@ impl TrustedProxies {
     /// ```
     /// use waxseal::http::TrustedProxies;
     ///
-    /// assert!(TrustedProxies(1).is_https(["https"].into_iter()));
-    /// assert!(!TrustedProxies(0).is_https(["https"].into_iter()), "the visitor's own word");
+    /// let (peer, no_lines) = ([10, 0, 0, 1].into(), [""; 0]);
+    /// let is_https = |proxies: TrustedProxies| {
+    ///     proxies.is_https(peer, no_lines.into_iter(), ["https"].into_iter())
+    /// };
+    /// assert!(is_https(TrustedProxies::count(1)));
+    /// assert!(!is_https(TrustedProxies::NONE), "the visitor's own word");
     /// ```
     #[must_use]
     pub fn is_https<'l, L: AsRef<[u8]> + ?Sized + 'l>(
-        self,
+        &self,
+        peer: IpAddr,
+        forwarded_for: impl DoubleEndedIterator<Item = &'l L> + Clone,
         forwarded_proto: impl DoubleEndedIterator<Item = &'l L> + Clone,
     ) -> bool {
-        if self.0 == 0 {
-            return false;
-        }
-        let outermost = self.entry(forwarded_proto.clone());
+        let Some(hop) = self.hops(peer, forwarded_for).checked_sub(1) else { return false };
+        let outermost = entries(forwarded_proto.clone()).nth_back(hop);
         let entry = outermost.or_else(|| entries(forwarded_proto).next_back());
         entry.is_some_and(|proto| proto.eq_ignore_ascii_case(b"https"))
     }
 
-    fn entry<'l, L: AsRef<[u8]> + ?Sized + 'l>(
-        self,
-        lines: impl DoubleEndedIterator<Item = &'l L>,
-    ) -> Option<&'l [u8]> {
-        entries(lines).nth_back(self.0.checked_sub(1)?)
+    /// How many proxies are trusted on the way of a request: the entry of the outermost is so many from the
+    /// right.
+    fn hops<'l, L: AsRef<[u8]> + ?Sized + 'l>(
+        &self,
+        peer: IpAddr,
+        forwarded_for: impl DoubleEndedIterator<Item = &'l L> + Clone,
+    ) -> usize {
+        match &self.0 {
+            Rule::Count(count) => *count,
+            Rule::Networks(_) if !self.believes(peer) => 0,
+            Rule::Networks(_) => {
+                let is_proxy = |entry: &&[u8]| {
+                    parse_address(entry).is_some_and(|address| self.believes(address))
+                };
+                let all = entries(forwarded_for.clone()).count();
+                let proxies = entries(forwarded_for).rev().take_while(is_proxy).count();
+                // Where all are proxies, the request is the first one's own.
+                (proxies + 1).min(all.max(1))
+            }
+        }
     }
 }
+
+impl Default for TrustedProxies {
+    fn default() -> TrustedProxies {
+        TrustedProxies::NONE
+    }
+}
+
+/// A number up to 16; or addresses and networks (`192.0.2.1, 10.0.0.0/8, 2001:db8::/32`), between commas or
+/// spaces.
+impl FromStr for TrustedProxies {
+    type Err = ParseProxiesError;
+
+    fn from_str(text: &str) -> Result<TrustedProxies, ParseProxiesError> {
+        if let Ok(count) = text.parse::<usize>() {
+            return match count <= MOST {
+                true => Ok(TrustedProxies::count(count)),
+                false => Err(ParseProxiesError),
+            };
+        }
+        let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+        let network = |word: &str| {
+            let address = || word.parse::<IpAddr>().map(|address| address.to_canonical().into());
+            word.parse().or_else(|_| address()).map_err(|_| ParseProxiesError)
+        };
+        let networks: Vec<IpNet> = words.map(network).collect::<Result<_, _>>()?;
+        match networks.is_empty() {
+            true => Err(ParseProxiesError),
+            false => Ok(TrustedProxies(Rule::Networks(networks.into()))),
+        }
+    }
+}
+
+/// Trusted proxies are a number up to 16, or addresses and networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseProxiesError;
+
+impl fmt::Display for ParseProxiesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "trusted proxies are a number up to 16, or addresses and networks such as 10.0.0.0/8",
+        )
+    }
+}
+
+impl Error for ParseProxiesError {}
 
 /// The entries of all lines, invalid ones too: each keeps its place.
 fn entries<'l, L: AsRef<[u8]> + ?Sized + 'l>(
@@ -88,7 +213,7 @@ mod tests {
 
     fn address(proxies: usize, lines: &[&str]) -> String {
         let peer = PEER.parse().unwrap();
-        TrustedProxies(proxies).address(peer, lines.iter().copied()).to_string()
+        TrustedProxies::count(proxies).address(peer, lines.iter().copied()).to_string()
     }
 
     #[test]
@@ -120,7 +245,7 @@ mod tests {
         let peer = PEER.parse().unwrap();
         let lines = [&b"\xff"[..], b"1.1.1.1, \xff\xfe,2.2.2.2"];
         for (proxies, expected) in [(1, "2.2.2.2"), (2, PEER), (3, "1.1.1.1"), (4, PEER)] {
-            let address = TrustedProxies(proxies).address(peer, lines.into_iter());
+            let address = TrustedProxies::count(proxies).address(peer, lines.into_iter());
             assert_eq!(address.to_string(), expected, "{proxies}");
         }
     }
@@ -135,13 +260,49 @@ mod tests {
 
     #[test]
     fn the_scheme_is_what_the_trusted_proxy_wrote() {
-        let https =
-            |proxies, lines: &[&str]| TrustedProxies(proxies).is_https(lines.iter().copied());
+        let https = |proxies, lines: &[&str]| {
+            let (peer, no_lines) = (PEER.parse().unwrap(), [""; 0]);
+            let proxies = TrustedProxies::count(proxies);
+            proxies.is_https(peer, no_lines.iter().copied(), lines.iter().copied())
+        };
         assert!(!https(0, &["https"]), "nobody is trusted");
         assert!(https(1, &["https"]) && https(1, &["HTTPS"]) && https(1, &["http, https"]));
         assert!(!https(1, &["https", "http"]), "the visitor's own line stands on the left");
         assert!(https(2, &["https", "http"]), "the outer proxy saw https");
         assert!(https(2, &["https"]), "the inner one overwrote the header");
         assert!(!https(1, &[]) && !https(1, &[""]) && !https(1, &["wss"]));
+    }
+
+    #[test]
+    fn a_list_is_believed_from_the_right_for_as_long_as_entries_are_in_it() {
+        let proxies: TrustedProxies = "10.0.0.0/8 192.0.2.1,2001:db8::/32".parse().unwrap();
+        let address = |peer: &str, lines: &[&str]| {
+            proxies.address(peer.parse().unwrap(), lines.iter().copied()).to_string()
+        };
+        assert_eq!(address("203.0.113.9", &["198.51.100.1"]), "203.0.113.9", "it is no proxy");
+        assert_eq!(address("10.1.2.3", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(address("::ffff:10.1.2.3", &["198.51.100.1"]), "198.51.100.1");
+        let made_up = ["6.6.6.6, 198.51.100.1", "2001:db8::7, 192.0.2.1"];
+        assert_eq!(address("10.1.2.3", &made_up), "198.51.100.1");
+        assert_eq!(address("10.1.2.3", &["10.0.0.9, 192.0.2.1"]), "10.0.0.9", "its own request");
+        assert_eq!(address("10.1.2.3", &[]), "10.1.2.3");
+        assert_eq!(address("10.1.2.3", &["1.1.1.1, nonsense"]), "10.1.2.3");
+        let is_https = |peer: &str, proto: &[&str]| {
+            let lines = ["198.51.100.1, 192.0.2.1"];
+            let peer = peer.parse().unwrap();
+            proxies.is_https(peer, lines.iter().copied(), proto.iter().copied())
+        };
+        assert!(is_https("10.1.2.3", &["https, http"]) && is_https("10.1.2.3", &["https"]));
+        assert!(!is_https("10.1.2.3", &["http, https"]) && !is_https("203.0.113.9", &["https"]));
+    }
+
+    #[test]
+    fn what_is_neither_a_number_nor_addresses_is_refused() {
+        for text in ["", "-1", "17", "1.5", "all", "10.0.0.0/33", "10.0.0.1,localhost", ","] {
+            assert_eq!(text.parse::<TrustedProxies>(), Err(ParseProxiesError), "{text}");
+        }
+        assert!("0".parse::<TrustedProxies>().unwrap().is_none());
+        assert!("16".parse::<TrustedProxies>().unwrap().believes_anybody());
+        assert!(!"::1".parse::<TrustedProxies>().unwrap().believes_anybody());
     }
 }

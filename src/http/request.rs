@@ -115,7 +115,8 @@ impl Request {
     /// Whether the visitor came by HTTPS, as far as a trusted proxy says so.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.proxies.is_https(self.head.values("X-Forwarded-Proto"))
+        let values = |name| self.head.values(name);
+        self.proxies.is_https(self.peer, values("X-Forwarded-For"), values("X-Forwarded-Proto"))
     }
 
     /// The id of this request in logs: `X-Request-ID` where it is 1 to 128 of
@@ -252,7 +253,8 @@ mod tests {
     use super::*;
 
     fn with(fields: &[(&str, &[u8])]) -> Request {
-        let builder = Request::builder().target("/a/b?c=/d").trusted_proxies(TrustedProxies(1));
+        let builder =
+            Request::builder().target("/a/b?c=/d").trusted_proxies(TrustedProxies::count(1));
         let add =
             |builder: RequestBuilder, (name, value): &(&str, &[u8])| builder.header(*name, *value);
         fields.iter().fold(builder, add).build()

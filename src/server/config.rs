@@ -29,7 +29,7 @@ impl Config {
             listener,
             workers: 8,
             max_connections: 10_000,
-            trusted_proxies: TrustedProxies(0),
+            trusted_proxies: TrustedProxies::NONE,
             limits: Limits::default(),
         }
     }

@@ -73,7 +73,7 @@ impl Workers {
         let task = Task {
             handler,
             exchange,
-            proxies: config.trusted_proxies,
+            proxies: config.trusted_proxies.clone(),
             limit: config.limits.answer,
         };
         begin(listener, config.workers, Arc::new(task))
@@ -202,7 +202,7 @@ where
             Found::Request(PendingRequest { lane, head, peer, body_length }) => {
                 let (method, body) = (head.method(), read_body(inner, body_length));
                 let response = if body.len() == body_length {
-                    self.respond(Request::new(head, body, peer, self.proxies))
+                    self.respond(Request::new(head, body, peer, self.proxies.clone()))
                 } else {
                     // The lane broke in the middle of it, and the client knows by now.
                     internal_error()

@@ -123,7 +123,7 @@ impl Connections {
 
     fn let_in(&mut self, now: Instant, socket: TcpStream, address: IpAddr) {
         let subscriber = Subscriber::of(address);
-        if !self.admission.enter(subscriber) {
+        if !self.proxies.believes(address) && !self.admission.enter(subscriber) {
             self.crowding.tell(now, address);
             let Some(other) = self.crowding.first(now, subscriber, &self.entries) else { return };
             self.remove(other);

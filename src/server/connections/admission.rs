@@ -3,7 +3,6 @@
 use log::warn;
 use std::collections::HashMap;
 
-use crate::http::TrustedProxies;
 use crate::server::subscriber::Subscriber;
 
 /// Descriptors for everything but connections and lanes: standard streams, poll, signals, log,
@@ -16,14 +15,14 @@ const DESCRIPTORS_PER_LANE: usize = 9;
 /// Counts connections.
 pub(super) struct Admission {
     limit: usize,
-    /// There is none where a proxy is trusted: then all connections come from a few addresses.
-    limit_per_address: Option<usize>,
+    /// Not for proxies that are trusted: the connections of all their visitors come from them.
+    limit_per_address: usize,
     by_address: HashMap<Subscriber, usize>,
 }
 
 impl Admission {
-    pub(super) fn new(limit: usize, proxies: TrustedProxies) -> Self {
-        let limit_per_address = (proxies == TrustedProxies(0)).then_some((limit / 4).max(1));
+    pub(super) fn new(limit: usize) -> Self {
+        let limit_per_address = (limit / 4).max(1);
         Admission { limit, limit_per_address, by_address: HashMap::new() }
     }
 
@@ -34,9 +33,8 @@ impl Admission {
 
     /// Counts a connection in, unless its subscriber has too many.
     pub(super) fn enter(&mut self, subscriber: Subscriber) -> bool {
-        let Some(limit) = self.limit_per_address else { return true };
         let count = self.by_address.entry(subscriber).or_default();
-        if *count >= limit {
+        if *count >= self.limit_per_address {
             return false;
         }
         *count += 1;
@@ -46,7 +44,7 @@ impl Admission {
     /// Counts a connection out; whether its subscriber had all that it may have.
     pub(super) fn leave(&mut self, subscriber: Subscriber) -> bool {
         let Some(count) = self.by_address.get_mut(&subscriber) else { return false };
-        let was_full = self.limit_per_address.is_some_and(|limit| *count >= limit);
+        let was_full = *count >= self.limit_per_address;
         *count -= 1;
         if *count == 0 {
             self.by_address.remove(&subscriber);
@@ -79,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_quarter_to_one_address() {
-        let mut admission = Admission::new(8, TrustedProxies(0));
+        let mut admission = Admission::new(8);
         let a: [Subscriber; 4] =
             ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:1.2.3.4"]
                 .map(|a| Subscriber::of(a.parse().unwrap()));
@@ -91,7 +89,5 @@ mod tests {
         assert!(admission.leave(a[1]));
         assert!(admission.enter(a[0]));
         assert!(admission.has_room(7) && !admission.has_room(8));
-        let mut behind_proxy = Admission::new(8, TrustedProxies(1));
-        assert!((0..8).all(|_| behind_proxy.enter(a[0])));
     }
 }

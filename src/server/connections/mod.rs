@@ -101,7 +101,7 @@ impl Connections {
             // that is not used costs address space only.
             entries: SlotMap::with_capacity_and_key(limit + 1),
             keys: Keys::new(),
-            admission: Admission::new(limit, config.trusted_proxies),
+            admission: Admission::new(limit),
             crowding: Crowding::default(),
             proxies: config.trusted_proxies,
             deadlines: Deadlines::new(),
@@ -282,7 +282,7 @@ impl Connections {
         }
         self.memory.recount(entry.counted, 0);
         let subscriber = Subscriber::of(entry.address);
-        if self.admission.leave(subscriber) {
+        if !self.proxies.believes(entry.address) && self.admission.leave(subscriber) {
             self.crowding.forget(subscriber);
         }
         if let Some(acceptor) = &mut self.acceptor {

@@ -1,6 +1,6 @@
 //! Whoever fills a limit bears it: visitors of other addresses hardly notice.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -105,4 +105,22 @@ fn is_open(stream: &TcpStream) -> bool {
     let peeked = stream.peek(&mut [0]);
     stream.set_nonblocking(false).unwrap();
     peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+/// What a client has not taken in time is thrown away, and not kept by the kernel for minutes more.
+#[test]
+fn an_answer_that_is_not_taken_in_time_ends_with_a_reset() {
+    let server = Server::example(&["answer_ms=500", "answer_rate=100000000"]);
+    let mut stream = server.ask(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    // Far longer than the time that it had.
+    thread::sleep(Duration::from_secs(3));
+    let (mut taken, mut buffer) = (0, vec![0; 1 << 16]);
+    let ended = loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => break None,
+            Ok(count) => taken += count,
+            Err(error) => break Some(error.kind()),
+        }
+    };
+    assert_eq!(ended, Some(std::io::ErrorKind::ConnectionReset), "{taken} bytes came");
 }

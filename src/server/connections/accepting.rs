@@ -9,7 +9,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 
 use super::entry::Entry;
-use super::{Connections, Moment};
+use super::{Connections, Moment, kernel_buffers};
 use crate::server::connection::Connection;
 use crate::server::listener::BACKLOG;
 use crate::server::subscriber::Subscriber;
@@ -134,6 +134,7 @@ impl Connections {
         {
             self.remove(other);
         }
+        kernel_buffers::narrow(&socket);
         let moment = Moment { now, limits: &self.limits, draining: self.draining };
         let key = self.entries.insert(Entry::new(socket, address, Connection::new(moment)));
         let token = self.keys.note(key);

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Shutdown};
 use mio::net::TcpStream;
 use mio::{Interest, Registry};
 
+use super::kernel_buffers::WideBuffers;
 use crate::server::connection::{Connection, Moment};
 use crate::server::tokens::{ConnectionKey, TokenKey};
 
@@ -22,6 +23,10 @@ pub(super) struct Entry {
     pub(super) broken: bool,
     /// Readiness to write is asked for, which it is only after a write that did not get through.
     watches_writing: bool,
+    /// The kernel's buffer was full once, and its client has made room in it since.
+    pub(super) is_wide: bool,
+    has_stalled: bool,
+    has_moved: bool,
     /// Its body stays in the kernel until there is memory for it.
     pub(super) parked: bool,
     /// Bytes of its buffers that are counted.
@@ -38,6 +43,9 @@ impl Entry {
             ending: false,
             broken: false,
             watches_writing: false,
+            is_wide: false,
+            has_stalled: false,
+            has_moved: false,
             parked: false,
             counted: 0,
         }
@@ -74,8 +82,12 @@ impl Entry {
         key: ConnectionKey,
     ) -> io::Result<bool> {
         match self.socket.write(self.connection.output()) {
-            Ok(n) => self.connection.wrote(moment, n),
+            Ok(n) => {
+                self.has_moved = self.has_stalled && n > 0;
+                self.connection.wrote(moment, n);
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.has_stalled = true;
                 if !self.watches_writing {
                     self.watches_writing = true;
                     let both = Interest::READABLE | Interest::WRITABLE;
@@ -87,6 +99,14 @@ impl Entry {
             Err(error) => return Err(error),
         }
         Ok(true)
+    }
+
+    /// Widens the kernel's buffer once the client has made room in a full one.
+    pub(super) fn widen(&mut self, wide_buffers: &mut WideBuffers) -> io::Result<()> {
+        if self.has_moved && !self.is_wide {
+            self.is_wide = wide_buffers.widen(&self.socket)?;
+        }
+        Ok(())
     }
 
     pub(super) fn shut_down(&mut self, moment: Moment<'_>) {

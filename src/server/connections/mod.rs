@@ -12,6 +12,7 @@
 //! | `deadlines.rs` | tells on which connection something is overdue |
 //! | `lazy_order.rs` | keeps the order that the two above need |
 //! | `memory.rs` | counts the bytes in all buffers |
+//! | `kernel_buffers.rs` | bounds what the kernel holds |
 
 mod accepting;
 mod admission;
@@ -19,6 +20,7 @@ mod crowding;
 mod deadlines;
 mod entry;
 mod eviction;
+mod kernel_buffers;
 mod lazy_order;
 mod memory;
 
@@ -45,6 +47,7 @@ use crowding::Crowding;
 use deadlines::Deadlines;
 use entry::Entry;
 use eviction::{EvictionOrder, Holders};
+use kernel_buffers::WideBuffers;
 use memory::Memory;
 
 /// The buffer that everything is read into; only what must wait is copied out of it.
@@ -85,6 +88,7 @@ pub(super) struct Connections {
     deadlines: Deadlines,
     eviction: EvictionOrder,
     memory: Memory,
+    wide_buffers: WideBuffers,
     /// Connections whose bodies stay in the kernel until there is memory for them.
     parked: BTreeSet<ConnectionKey>,
 }
@@ -107,6 +111,7 @@ impl Connections {
             deadlines: Deadlines::new(),
             eviction: EvictionOrder::new(),
             memory: Memory::new(config.limits.memory),
+            wide_buffers: WideBuffers::default(),
             parked: BTreeSet::new(),
             limits: config.limits,
         })
@@ -174,7 +179,11 @@ impl Connections {
                 let most = most.min(self.scratch.len());
                 entry.read(moment, &mut self.scratch[..most])?
             }
-            Want::Write => entry.write(moment, &self.registry, key)?,
+            Want::Write => {
+                let more = entry.write(moment, &self.registry, key)?;
+                entry.widen(&mut self.wide_buffers)?;
+                more
+            }
             Want::Answer => false,
             Want::ShutDown => {
                 entry.shut_down(moment);
@@ -240,6 +249,11 @@ impl Connections {
     pub(super) fn pop_overdue(&mut self, now: Instant) -> Option<ConnectionKey> {
         let deadline = |key| self.entries.get(key).and_then(|entry| entry.connection.deadline());
         let key = self.deadlines.pop_due(now, deadline)?;
+        if let Some(entry) = self.entries.get(key)
+            && entry.connection.stage() == Stage::Answering
+        {
+            kernel_buffers::reset_at_close(&entry.socket);
+        }
         self.change(now, key, |connection, moment| connection.expire(moment));
         Some(key)
     }
@@ -281,6 +295,9 @@ impl Connections {
             self.parked.remove(&key);
         }
         self.memory.recount(entry.counted, 0);
+        if entry.is_wide {
+            self.wide_buffers.release();
+        }
         let subscriber = Subscriber::of(entry.address);
         if !self.proxies.believes(entry.address) && self.admission.leave(subscriber) {
             self.crowding.forget(subscriber);
@@ -325,6 +342,9 @@ impl Connections {
         while excess > 0
             && let Some((key, held)) = holders.pop()
         {
+            if let Some(entry) = self.entries.get(key) {
+                kernel_buffers::reset_at_close(&entry.socket);
+            }
             self.remove(key);
             excess = excess.saturating_sub(held);
         }

@@ -5,16 +5,21 @@ mod line;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use slotmap::SecondaryMap;
+use slotmap::{SecondaryMap, SlotMap, new_key_type};
 
 use crate::server::subscriber::Subscriber;
 use crate::server::tokens::ConnectionKey;
 use line::{Line, Turn};
 
-/// Empty lines that are kept for the next subscriber, with what they have allocated.
-const SPARE_LINES: usize = 64;
+/// Empty lines that are kept for those whom they belong to, with what they have allocated.
+const EMPTY_LINES: usize = 64;
 /// As many more arrivals than requests are kept before those that have gone are dropped.
 const SLACK: usize = 64;
+
+new_key_type! {
+    /// Names a line.
+    struct LineKey;
+}
 
 /// A request that is whole.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +43,7 @@ pub(in crate::server) struct Next {
 /// Where the request of a connection waits.
 #[derive(Clone, Copy)]
 struct Place {
-    subscriber: Subscriber,
+    line: LineKey,
     number: u64,
 }
 
@@ -46,28 +51,31 @@ struct Place {
 /// at once delays itself, and hardly any other. Where too many wait in all, one goes of the longest line.
 pub(super) struct Queue {
     limit: usize,
-    lines: HashMap<Subscriber, Line>,
-    /// Those with a line, in the order of their turns.
-    turns: VecDeque<Subscriber>,
+    lines: SlotMap<LineKey, Line>,
+    by_subscriber: HashMap<Subscriber, LineKey>,
+    /// How many lines are empty.
+    empty: usize,
+    /// Those that are not, in the order of their turns.
+    turns: VecDeque<LineKey>,
     places: SecondaryMap<ConnectionKey, Place>,
     waiting: usize,
     /// When each request came, the oldest first, and of those that have gone some too.
     arrivals: VecDeque<(Instant, ConnectionKey, u64)>,
     next_number: u64,
-    spare: Vec<Line>,
 }
 
 impl Queue {
     pub(super) fn new(limit: usize) -> Self {
         Queue {
             limit,
-            lines: HashMap::new(),
+            lines: SlotMap::with_key(),
+            by_subscriber: HashMap::new(),
+            empty: 0,
             turns: VecDeque::new(),
             places: SecondaryMap::new(),
             waiting: 0,
             arrivals: VecDeque::new(),
             next_number: 0,
-            spare: Vec::new(),
         }
     }
 
@@ -78,14 +86,19 @@ impl Queue {
         if self.places.contains_key(connection) {
             return;
         }
-        let line = self.lines.entry(subscriber).or_insert_with(|| {
-            self.turns.push_back(subscriber);
-            self.spare.pop().unwrap_or_default()
+        let key = *self.by_subscriber.entry(subscriber).or_insert_with(|| {
+            self.empty += 1;
+            self.lines.insert(Line::default())
         });
+        let Some(line) = self.lines.get_mut(key) else { return };
+        if line.len() == 0 {
+            self.empty -= 1;
+            self.turns.push_back(key);
+        }
         line.push(now, waiting);
         let number = self.next_number;
         self.next_number += 1;
-        self.places.insert(connection, Place { subscriber, number });
+        self.places.insert(connection, Place { line: key, number });
         self.arrivals.push_back((now, connection, number));
         self.waiting += 1;
         self.forget_gone();
@@ -99,12 +112,11 @@ impl Queue {
         }
         let longest = self.lines.values().map(Line::len).max()?;
         let lines = self.lines.iter().filter(|(_, line)| line.len() == longest);
-        let (subscriber, _) =
-            match self.oldest_since().is_some_and(|since| line::stands(since, now)) {
-                true => lines.min_by_key(|(_, line)| line.oldest_since()),
-                false => lines.max_by_key(|(_, line)| line.newest_since()),
-            }?;
-        let connection = self.lines.get(subscriber)?.excess(now)?;
+        let (key, _) = match self.oldest_since().is_some_and(|since| line::stands(since, now)) {
+            true => lines.min_by_key(|(_, line)| line.oldest_since()),
+            false => lines.max_by_key(|(_, line)| line.newest_since()),
+        }?;
+        let connection = self.lines.get(key)?.excess(now)?;
         self.remove(connection);
         Some(connection)
     }
@@ -116,7 +128,7 @@ impl Queue {
 
     /// The request whose turn it is.
     pub(super) fn next(&self, now: Instant) -> Option<Next> {
-        let line = self.lines.get(self.turns.front()?)?;
+        let line = self.lines.get(*self.turns.front()?)?;
         let (waiting, turn) = line.next(now)?;
         let Waiting { connection, needs_lane_alone, .. } = waiting;
         Some(Next { connection, needs_lane_alone, turn })
@@ -124,12 +136,12 @@ impl Queue {
 
     /// The one whose turn it is goes, and the next line has its turn.
     pub(super) fn remove_next(&mut self, next: Next) {
-        let Some(subscriber) = self.turns.pop_front() else { return };
-        let Some(line) = self.lines.get_mut(&subscriber) else { return };
+        let Some(key) = self.turns.pop_front() else { return };
+        let Some(line) = self.lines.get_mut(key) else { return };
         line.remove_next(next.turn);
         match line.len() {
-            0 => self.drop_line(subscriber),
-            _ => self.turns.push_back(subscriber),
+            0 => self.is_empty_now(),
+            _ => self.turns.push_back(key),
         }
         self.places.remove(next.connection);
         self.waiting -= 1;
@@ -138,13 +150,13 @@ impl Queue {
 
     /// Removes the request of a connection; false where none waits.
     pub(super) fn remove(&mut self, connection: ConnectionKey) -> bool {
-        let Some(Place { subscriber, .. }) = self.places.remove(connection) else { return false };
+        let Some(Place { line: key, .. }) = self.places.remove(connection) else { return false };
         self.waiting -= 1;
-        if let Some(line) = self.lines.get_mut(&subscriber) {
+        if let Some(line) = self.lines.get_mut(key) {
             line.remove(connection);
             if line.len() == 0 {
-                self.turns.retain(|other| *other != subscriber);
-                self.drop_line(subscriber);
+                self.turns.retain(|other| *other != key);
+                self.is_empty_now();
             }
         }
         self.forget_gone();
@@ -161,9 +173,15 @@ impl Queue {
         Some(connection)
     }
 
-    fn drop_line(&mut self, subscriber: Subscriber) {
-        let line = self.lines.remove(&subscriber);
-        self.spare.extend(line.filter(|_| self.spare.len() < SPARE_LINES));
+    /// A line has become empty. Where many are, all of them go.
+    fn is_empty_now(&mut self) {
+        self.empty += 1;
+        if self.empty > EMPTY_LINES {
+            self.lines.retain(|_, line| line.len() > 0);
+            let lines = &self.lines;
+            self.by_subscriber.retain(|_, key| lines.contains_key(*key));
+            self.empty = 0;
+        }
     }
 
     /// Forgets when those came that have gone: the first of all is always one that waits.

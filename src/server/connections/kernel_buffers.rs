@@ -1,0 +1,58 @@
+//! What the kernel holds for a connection: little, until its client has shown that it reads.
+//!
+//! Bytes in the kernel's buffers are memory too, which no limit of ours counts. By default a buffer grows
+//! to megabytes; one of a set size does not grow. The kernel doubles what is asked for, for its own needs.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use log::debug;
+use rustix::net::sockopt;
+
+/// Asked for at first, for what is sent: the first round trip of an answer takes 15 kB in any case (RFC 6928).
+/// The kernel may put up to 64 kB into it at once all the same.
+const NARROW: usize = 8 << 10;
+/// Asked for, for what is received: a whole head, and half of the largest body.
+const RECEIVED: usize = 32 << 10;
+/// Asked for once a client has made room in a full buffer: enough for a megabyte a second at a round trip of
+/// a tenth of a second.
+const WIDE: usize = 128 << 10;
+/// So many connections may have that at once, which takes 24 MiB.
+const MOST_WIDE: usize = 96;
+
+/// Sets the buffers of a socket that was accepted: not all kernels let it inherit them.
+pub(super) fn narrow(socket: impl AsFd) {
+    let set = sockopt::set_socket_send_buffer_size(&socket, NARROW)
+        .and_then(|()| sockopt::set_socket_recv_buffer_size(&socket, RECEIVED));
+    if let Err(error) = set {
+        debug!(error:% = error; "the kernel's buffers cannot be set");
+    }
+}
+
+/// Makes the close of this socket a reset, which throws away what the client has not taken.
+pub(super) fn reset_at_close(socket: impl AsFd) {
+    // Where it fails, the kernel keeps what it holds for some minutes.
+    let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+}
+
+/// Counts the connections with a wide buffer.
+#[derive(Default)]
+pub(super) struct WideBuffers(usize);
+
+impl WideBuffers {
+    /// Widens the send buffer of a socket whose client reads, if there is room for one more.
+    pub(super) fn widen(&mut self, socket: impl AsFd) -> io::Result<bool> {
+        if self.0 >= MOST_WIDE {
+            return Ok(false);
+        }
+        sockopt::set_socket_send_buffer_size(socket, WIDE)?;
+        self.0 += 1;
+        Ok(true)
+    }
+
+    /// A connection with a wide buffer has gone.
+    pub(super) fn release(&mut self) {
+        self.0 -= 1;
+    }
+}

@@ -99,6 +99,57 @@ fn what_redis_keeps_goes_by_itself() {
     }
 }
 
+/// What is over leaves the store, though nobody asks for it any more.
+#[test]
+fn what_is_over_is_deleted() {
+    let digits = |revocation: &waxseal::session::Revocation| -> String {
+        revocation.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let mut bytes = *many(1)[0].as_bytes();
+    bytes[41..].copy_from_slice(&1_000_u64.to_be_bytes());
+    let over = waxseal::session::Revocation::from_bytes(&bytes).unwrap();
+
+    let backing = Backing::redis(&[]);
+    let Backing::Redis(server) = &backing else { unreachable!() };
+    let store = backing.open();
+    store.publish(&many(3)).unwrap();
+    let mut own = connection(server);
+    own.zadd::<_, _, _, ()>("waxseal:revocations", &over.as_bytes()[..], 1).unwrap();
+    own.hincr::<_, _, _, ()>("waxseal:revocations:about", "count", 1).unwrap();
+    wait_for(60, || {
+        store.learn(None).unwrap();
+        connection(server).zcard::<_, usize>("waxseal:revocations").unwrap() == 3
+    });
+
+    let backing = Backing::postgres();
+    let Backing::Postgres(cluster) = &backing else { unreachable!() };
+    backing.open().publish(&many(3)).unwrap();
+    cluster.sql(&format!(
+        "INSERT INTO waxseal_revocations VALUES ('\\x{}', now() - interval '1 second')",
+        digits(&over)
+    ));
+    let _sweeps = backing.open();
+    wait_for(60, || cluster.sql("SELECT count(*) FROM waxseal_revocations") == "3");
+
+    let backing = Backing::sqlite();
+    let Backing::Sqlite(server) = &backing else { unreachable!() };
+    backing.open().publish(&many(3)).unwrap();
+    backing.open().publish(&[over]).unwrap();
+    let _sweeps = backing.open();
+    let file = rusqlite::Connection::open(Backing::file(server)).unwrap();
+    let count = "SELECT count(*) FROM waxseal_revocations";
+    wait_for(60, || file.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap() == 3);
+}
+
+/// Waits for so many seconds at most.
+fn wait_for(seconds: u64, is_so: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(seconds), "it is never so");
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
 /// The rule that docs/stores.md tells.
 const RIGHTS: &str = "~waxseal:revocations* +evalsha +script|load +type +del +hget +hset +hincrby +zcard \
     +zrevrange +zscore +zadd +zrem +zrangebyscore +expireat +time";

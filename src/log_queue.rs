@@ -1,7 +1,6 @@
 //! Log lines on their way to standard error, which nobody ever waits for.
 //!
-//! Whoever reads standard error may read slowly, or not at all, as a container's log driver does by
-//! default. A line is put into a queue of bounded size, and a thread writes it; what does not fit is
+//! The reader of standard error may be slow, or stop, as a container's log driver does by default. A line is put into a queue of bounded size, and a thread writes it; what does not fit is
 //! dropped and counted.
 
 use std::collections::VecDeque;
@@ -112,7 +111,7 @@ impl Shared {
     fn write_all(&self, mut out: impl Write) {
         loop {
             let text = self.next_lines();
-            // Where standard error is closed, or full, nobody is left to be told.
+            // If standard error is closed or full, there is no place to report it.
             let _ = out.write_all(&text);
             self.lines().is_writing = false;
             self.changed.notify_all();

@@ -24,7 +24,7 @@ static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 ///
 /// # Errors
 ///
-/// Where the thread that writes cannot be started.
+/// If the thread that writes cannot be started.
 pub fn init(filter: &str) -> io::Result<()> {
     let queue = LogQueue::start(io::stderr())?;
     let target = Target::Pipe(Box::new(Sorter(queue.clone())));

@@ -12,7 +12,7 @@ use super::throttle::Attempt;
 /// Hashes at once, so that they fit into a small machine beside everything else.
 const AT_ONCE: usize = 2;
 
-/// Who wants to hash, as far as it matters for who may.
+/// The account, network and browser that a hash is for: they decide whether it may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     network: IpAddr,

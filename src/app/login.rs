@@ -104,7 +104,7 @@ fn fail(
 /// Why a sign-in was refused.
 #[derive(Clone, Copy)]
 enum Refusal {
-    /// Nobody has that name and password.
+    /// The name or the password is wrong.
     Failed,
     /// Too many were tried, by the limit that these words tell.
     Throttled(&'static str),

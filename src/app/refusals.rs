@@ -124,7 +124,7 @@ mod tests {
         assert!(refusals.is_first("throttled", address(1), now));
         assert_eq!(refusals.0.due(now + QUIET / 2), []);
         assert_eq!(refusals.0.due(now + QUIET), [(("failed", Some(address(1))), 10)]);
-        // What was not seen again is forgotten; what was is not told at once again.
+        // A kind that was seen again is not told of at once; one that was not is forgotten.
         assert!(!refusals.is_first("failed", address(1), now + QUIET));
         assert!(refusals.is_first("failed", address(2), now + QUIET));
         assert_eq!(refusals.0.due(now + 3 * QUIET), [(("failed", Some(address(1))), 1)]);

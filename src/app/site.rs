@@ -1,4 +1,4 @@
-//! Where the site is reached from outside, and what follows from it.
+//! The address by which visitors know the site, and its use.
 
 use waxseal::http::{Error, Method, Origin, Request, Response, refuse_cross_site};
 

@@ -33,7 +33,7 @@ pub enum Verdict {
 ///
 /// # Errors
 ///
-/// Where there is no cookie to look at, or the sign-outs that processes share cannot be read.
+/// If there is no cookie to look at, or the shared sign-outs cannot be read.
 pub fn run(
     config: &SessionConfig,
     input: Option<OsString>,

@@ -18,7 +18,7 @@ impl SignOuts {
     ///
     /// # Errors
     ///
-    /// Where that store cannot be used.
+    /// If that store cannot be used.
     pub fn learn(config: &SessionConfig) -> Result<SignOuts, Box<dyn std::error::Error>> {
         let Some(chosen) = &config.revocations else { return Ok(SignOuts(None)) };
         let sessions = Sessions::sealed(Arc::clone(&config.keyring))

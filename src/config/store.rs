@@ -21,7 +21,7 @@ const PER_USER: RangeInclusive<usize> = 1..=10_000;
 
 /// A store that was chosen, by an address that can be used; it is not connected to yet.
 pub struct ChosenStore {
-    /// What the operator calls it.
+    /// The operator's name for it.
     pub name: &'static str,
     /// The store itself.
     pub store: Arc<dyn Store>,
@@ -36,7 +36,7 @@ impl fmt::Debug for ChosenStore {
 /// A store of sign-outs that was chosen, by an address that can be used; it is not connected to yet.
 #[derive(Clone)]
 pub struct ChosenRevocations {
-    /// What the operator calls it.
+    /// The operator's name for it.
     pub name: &'static str,
     /// The store itself.
     pub revocations: Arc<dyn Revocations>,

@@ -36,7 +36,7 @@ impl Weights {
             _ => return,
         };
         let parameter = rest.strip_prefix(b";").map_or(&b"q=1"[..], <[u8]>::trim_ascii);
-        // Who is misunderstood gets plain bytes.
+        // An entry that is not understood counts as a refusal: plain bytes are safe.
         weight.get_or_insert_with(|| thousandths(parameter).unwrap_or(0));
     }
 }

@@ -21,7 +21,7 @@ use std::str::FromStr;
 pub struct Origin {
     is_https: bool,
     host: String,
-    /// None for the scheme's own.
+    /// `None` for the default port of the scheme.
     port: Option<u16>,
 }
 

@@ -138,7 +138,7 @@ impl TrustedProxies {
                 };
                 let all = entries(forwarded_for.clone()).count();
                 let proxies = entries(forwarded_for).rev().take_while(is_proxy).count();
-                // Where all are proxies, the request is the first one's own.
+                // If all are proxies, the first one made the request itself.
                 (proxies + 1).min(all.max(1))
             }
         }

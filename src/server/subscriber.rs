@@ -1,4 +1,4 @@
-//! Who a visitor is to everything that is shared by address.
+//! The unit by which limits are shared among addresses.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -50,7 +50,7 @@ pub enum Secure {
     Never,
 }
 
-/// Of a host's many labels, so many domains are looked after.
+/// The most removals for one host, which may have many labels.
 const MOST_LEFTOVERS: usize = 8;
 
 /// Makes and names cookies.

@@ -1,4 +1,4 @@
-//! What came with a request: the session as it was before, and the cookies of its name.
+//! The session as it came with a request, and the cookies of its name.
 
 use super::store::Values;
 use crate::seal::{Header, Id};

@@ -33,7 +33,7 @@ impl<C: Send + 'static> Remote<C> {
     ) -> Result<T, Failure> {
         let (sender, receiver) = sync_channel(1);
         let task = move |connection: &mut C| {
-            // Where nobody waits any more, the answer is for nobody.
+            // If nobody waits any more, the answer is for nobody.
             let _ = sender.send(task(connection));
         };
         // Where the thread is no more, nothing comes back either.

@@ -98,7 +98,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// Where no thread can be started.
+    /// If no thread can be started.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -14,7 +14,7 @@ const NAME: &str = "waxseal-";
 const SOCKET: &str = "lane";
 /// The file that a process has locked as long as it lives.
 const LOCK: &str = "lock";
-/// Of more directories than this the next start sweeps the rest.
+/// The most directory entries that one start looks at; the next start looks again.
 const MOST_LOOKED_AT: usize = 10_000;
 
 /// A listener's address, in a private directory that goes with it.

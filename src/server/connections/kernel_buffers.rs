@@ -1,4 +1,4 @@
-//! What the kernel holds for a connection: little, until its client has shown that it reads.
+//! The kernel's buffers of a connection: small, until its client has shown that it reads.
 //!
 //! Bytes in the kernel's buffers are memory too, which no limit of ours counts. By default a buffer grows
 //! to megabytes; one of a set size does not grow. The kernel doubles what is asked for, for its own needs.
@@ -32,7 +32,7 @@ pub(super) fn narrow(socket: impl AsFd) {
 
 /// Makes the close of this socket a reset, which throws away what the client has not taken.
 pub(super) fn reset_at_close(socket: impl AsFd) {
-    // Where it fails, the kernel keeps what it holds for some minutes.
+    // If it fails, the kernel keeps the bytes for some minutes.
     let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
 }
 

@@ -40,7 +40,7 @@ pub(in crate::server) struct Next {
     turn: Turn,
 }
 
-/// Where the request of a connection waits.
+/// The line in which the request of a connection waits.
 #[derive(Clone, Copy)]
 struct Place {
     line: LineKey,
@@ -55,7 +55,7 @@ pub(super) struct Queue {
     by_subscriber: HashMap<Subscriber, LineKey>,
     /// How many lines are empty.
     empty: usize,
-    /// Those that are not, in the order of their turns.
+    /// The lines that are not empty, in the order of their turns.
     turns: VecDeque<LineKey>,
     places: SecondaryMap<ConnectionKey, Place>,
     waiting: usize,

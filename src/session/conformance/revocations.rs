@@ -38,7 +38,7 @@ pub fn revocations(store: &dyn Revocations) {
     what_is_over_goes(store);
 }
 
-/// What was published is learnt from the beginning, whole.
+/// A revocation that was published is learnt from the beginning, with all its bytes.
 pub fn what_is_published_is_learnt(store: &dyn Revocations) {
     let rule = "what_is_published_is_learnt";
     let all = some(100, Duration::from_secs(3600));
@@ -72,7 +72,7 @@ pub fn a_revocation_is_there_once(store: &dyn Revocations) {
     withdraw(rule, store, &one);
 }
 
-/// What was withdrawn may stay until it is over, and takes nothing else with it.
+/// A withdrawn revocation may stay until it is over; withdrawing it removes no other.
 pub fn what_is_withdrawn_is_not_there(store: &dyn Revocations) {
     let rule = "what_is_withdrawn_is_not_there";
     let (gone, kept) = (some(3, Duration::from_secs(3600)), some(3, Duration::from_secs(3600)));
@@ -106,7 +106,7 @@ pub fn more_than_a_page_is_learnt(store: &dyn Revocations) {
     withdraw(rule, store, &all);
 }
 
-/// Whoever learns while others publish misses nothing.
+/// A process that learns while others publish misses nothing.
 pub fn what_is_published_at_once_is_learnt(store: &dyn Revocations) {
     let rule = "what_is_published_at_once_is_learnt";
     let parts: Vec<_> = (0..4).map(|_| some(200, Duration::from_secs(3600))).collect();

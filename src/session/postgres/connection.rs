@@ -194,7 +194,7 @@ impl Statements<'_> {
     }
 }
 
-/// What an error that came after so long means for the call and the connection.
+/// The meaning, for the call and the connection, of an error that came after so long.
 fn failure(error: DieselError, after: Duration) -> Failure {
     use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand};
     let cause: Cause = error.to_string().into();

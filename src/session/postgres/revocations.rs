@@ -47,7 +47,7 @@ const LATEST: u64 = 253_402_300_799;
 /// ([`PostgresRevocations::SCHEMA`]), with what [`StoreSettings::prefix`] says before its name. What is over
 /// is deleted every five minutes.
 ///
-/// What was committed is durable unless `synchronous_commit` is off. Each process looks for what is new
+/// A committed sign-out is durable unless `synchronous_commit` is off. Each process looks for what is new
 /// five times a second, with one statement over one connection, through PgBouncer too.
 ///
 /// ```no_run
@@ -60,9 +60,9 @@ const LATEST: u64 = 253_402_300_799;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct PostgresRevocations {
-    /// Whoever signs out waits for one of these connections.
+    /// Connections for telling: a sign-out waits for one of them.
     telling: Pool<Remote<Counted>>,
-    /// Of its own, so that sign-outs, however many, never keep from learning.
+    /// A connection of its own, so that no number of sign-outs keeps it from learning.
     learning: Pool<Remote<Counted>>,
     opener: Arc<Opener>,
     publish: Arc<str>,
@@ -90,7 +90,7 @@ impl PostgresRevocations {
     /// The role then needs SELECT, INSERT, UPDATE and DELETE on the table.
     pub const SCHEMA: &str = include_str!("revocations.sql");
 
-    /// Those in the database at `url`, as [`PostgresStore::open`](super::PostgresStore::open) takes it.
+    /// The sign-outs in the database at `url`, as [`PostgresStore::open`](super::PostgresStore::open) takes it.
     ///
     /// # Errors
     ///

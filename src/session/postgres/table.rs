@@ -21,8 +21,8 @@ pub(super) const SESSIONS: Kind = Kind {
     on_start: "",
 };
 
-/// Where the rows came from another server by a dump, its transactions may have higher numbers: they would
-/// be new for ever.
+/// Rows that came from another server by a dump may have higher numbers of transactions than this server gives:
+/// they would be new for ever.
 pub(super) const REVOCATIONS: Kind = Kind {
     name: "waxseal_revocations",
     schema: PostgresRevocations::SCHEMA,

@@ -34,9 +34,9 @@ use super::{Tls, address};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RedisRevocations {
-    /// Whoever signs out waits for one of these.
+    /// Connections for telling: a sign-out waits for one of them.
     telling: Pool<Link>,
-    /// Of its own, so that sign-outs, however many, never keep from learning.
+    /// A connection of its own, so that no number of sign-outs keeps it from learning.
     learning: Pool<Link>,
     publish: Script,
     withdraw: Script,
@@ -55,7 +55,7 @@ macro_rules! script {
 }
 
 impl RedisRevocations {
-    /// Those in the server at `address`, as [`RedisStore::open`](super::RedisStore::open) takes it.
+    /// The sign-outs in the server at `address`, as [`RedisStore::open`](super::RedisStore::open) takes it.
     ///
     /// # Errors
     ///

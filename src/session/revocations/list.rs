@@ -23,9 +23,9 @@ const QUIET: Duration = Duration::from_secs(60);
 pub(super) struct Bounds {
     /// One by one of a user. Beyond, the earlier ones are folded into one mark.
     pub(super) per_user: usize,
-    /// Of all users together. Beyond, the users with the most are folded first.
+    /// All users together. Beyond, the users with the most are folded first.
     pub(super) users: usize,
-    /// Of sessions without a user. Beyond, those nearest their end go.
+    /// Sessions without a user. Beyond, those nearest their end go.
     pub(super) nobody: usize,
 }
 
@@ -80,7 +80,7 @@ impl List {
         if self.is_empty() {
             return false;
         }
-        // Whoever ended it may have found no user in it any more.
+        // Its user may have been cleared before it was ended.
         let nobody = Entry::session(User::NOBODY, id, begun);
         if self.contains(&nobody) {
             return true;

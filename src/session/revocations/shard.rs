@@ -2,7 +2,7 @@
 
 use super::entry::{Entry, Kind, User};
 
-/// What became of entries beside those that came in.
+/// The changes that new entries made to others.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Folds {
     /// Marks that stand for many revocations from now on.
@@ -58,7 +58,7 @@ pub(super) fn folded(entries: &[Entry], most: usize, folds: &mut Folds) -> Box<[
 }
 
 /// One user's entries: the furthest mark of each kind, and of the sessions those that none of them ends.
-/// Where these are more than `most`, the older half is folded into a mark.
+/// If these are more than `most`, the older half is folded into a mark.
 fn settled(entries: &[Entry], most: usize, folds: &mut Folds) -> Vec<Entry> {
     let furthest = |kind| {
         let marks = entries.iter().filter(move |entry| entry.kind == kind);

@@ -84,9 +84,9 @@ struct State {
     complete: Instant,
     begun_rounds: u64,
     ended_rounds: u64,
-    /// What the store has not confirmed.
+    /// Entries that the store has not confirmed.
     unpublished: BTreeSet<Entry>,
-    /// What others stand for by now.
+    /// Entries that a mark stands for by now: they are to be withdrawn.
     replaced: Vec<Entry>,
     /// The store has lost what it had, or may have: it is told everything.
     is_all_due: bool,
@@ -159,7 +159,7 @@ impl Sharing {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.shared.state();
         let awaited = state.begun_rounds + 1;
-        // Where there is a wake-up already, one is enough.
+        // It fails if there is a wake-up already, and one is enough.
         let _ = self.wake.try_send(());
         while !state.is_down && state.ended_rounds < awaited {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -294,7 +294,7 @@ impl Shared {
     }
 
     fn tell_all(&self) -> Result<(), StoreError> {
-        // What comes from here on is told by itself.
+        // Entries that come from here on are told by themselves.
         let mut state = self.state();
         (state.is_all_due, state.told_all) = (false, Instant::now());
         drop(state);
@@ -312,7 +312,7 @@ impl Shared {
         told().inspect_err(|_| self.state().is_all_due = true)
     }
 
-    /// What cannot be withdrawn goes when its time is over.
+    /// An entry that cannot be withdrawn goes when its time is over.
     fn withdraw(&self) {
         let replaced = std::mem::take(&mut self.state().replaced);
         let terms = self.terms();

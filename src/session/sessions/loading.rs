@@ -83,7 +83,7 @@ impl Sessions {
         found
     }
 
-    /// Who signed in by a cookie beside the newest is asked because that user has the room for its sign-out.
+    /// An older cookie, with the user who signed in by it: its sign-out takes room of that user's share.
     fn other(&self, authentic: Authentic<'_>, now: u64) -> Other {
         let header = authentic.header().clone();
         let opened = match self.storage {

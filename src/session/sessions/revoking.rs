@@ -10,7 +10,7 @@ use crate::seal::Id;
 impl Sessions {
     /// Ends all sessions of `user` that began before now, this one included.
     ///
-    /// Where there is a store with an index of users, they are deleted there, for all processes. Else it
+    /// In a store with an index of users they are deleted, for all processes. Else it
     /// is remembered in the memory of this process, until it restarts, and in the processes that share
     /// their sign-outs ([`Sessions::with_revocations`]). A new password reaches further: see
     /// [`Session::confirm`].

@@ -83,11 +83,11 @@ struct Sql {
 }
 
 impl SqliteRevocations {
-    /// Those in the file at `path`, which is made where it is missing.
+    /// The sign-outs in the file at `path`, which is made where it is missing.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be opened or made, or is no database.
+    /// If the file cannot be opened or made, or is no database.
     pub fn open(path: impl AsRef<Path>) -> io::Result<SqliteRevocations> {
         SqliteRevocations::open_with(path, &StoreSettings::default())
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::server::{PATIENCE, Server, until};
+use super::server::{PATIENCE, Server, crowd, until};
 use super::visitor::{GET, read_all, read_answer};
 
 /// A connection from another loopback address than the crowd's, with this last number.
@@ -123,4 +123,35 @@ fn an_answer_that_is_not_taken_in_time_ends_with_a_reset() {
         }
     };
     assert_eq!(ended, Some(std::io::ErrorKind::ConnectionReset), "{taken} bytes came");
+}
+
+/// More clients than may pipeline requests and read nothing: some of them are reset, and others are served.
+#[test]
+fn the_kernel_holds_answers_for_so_many_that_do_not_read() {
+    let (_leave, count) = crowd(1_200);
+    let server = Server::example(&["max_connections=8000", "answer_ms=60000"]);
+    let mut streams: Vec<_> = (0..count).map(|_| connect_narrow(&server)).collect();
+    for stream in &mut streams {
+        let _ = stream.write_all(&GET.repeat(200));
+    }
+    let is_reset = |stream: &TcpStream| {
+        // What has come can still be read; a reset is told all the same.
+        matches!(stream.take_error(), Ok(Some(_)))
+    };
+    let resets = || streams.iter().filter(|stream| is_reset(stream)).count();
+    let mut total = 0;
+    until("some are reset", || {
+        total += resets();
+        total >= 100
+    });
+    assert!(total <= 700, "{total}");
+    assert_eq!(visit_from(&server, 77).0, Some(200));
+}
+
+/// A connection whose own kernel takes little.
+fn connect_narrow(server: &Server) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&server.address.into()).unwrap();
+    socket.into()
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Shutdown};
 use mio::net::TcpStream;
 use mio::{Interest, Registry};
 
-use super::kernel_buffers::WideBuffers;
+use super::kernel_buffers::{self, WideBuffers};
 use crate::server::connection::{Connection, Moment};
 use crate::server::tokens::{ConnectionKey, TokenKey};
 
@@ -25,7 +25,8 @@ pub(super) struct Entry {
     watches_writing: bool,
     /// The kernel's buffer was full once, and its client has made room in it since.
     pub(super) is_wide: bool,
-    has_stalled: bool,
+    /// The kernel's buffer is full: the client has to read before more can be written.
+    pub(super) is_stalled: bool,
     has_moved: bool,
     /// Its body stays in the kernel until there is memory for it.
     pub(super) parked: bool,
@@ -44,7 +45,7 @@ impl Entry {
             broken: false,
             watches_writing: false,
             is_wide: false,
-            has_stalled: false,
+            is_stalled: false,
             has_moved: false,
             parked: false,
             counted: 0,
@@ -81,13 +82,19 @@ impl Entry {
         registry: &Registry,
         key: ConnectionKey,
     ) -> io::Result<bool> {
-        match self.socket.write(self.connection.output()) {
+        let output = self.connection.output();
+        let written = match self.is_wide {
+            true => self.socket.write(output),
+            false => kernel_buffers::write_narrow(&self.socket, output),
+        };
+        match written {
             Ok(n) => {
-                self.has_moved = self.has_stalled && n > 0;
+                self.has_moved |= self.is_stalled && n > 0;
+                self.is_stalled = false;
                 self.connection.wrote(moment, n);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.has_stalled = true;
+                self.is_stalled = true;
                 if !self.watches_writing {
                     self.watches_writing = true;
                     let both = Interest::READABLE | Interest::WRITABLE;

@@ -110,7 +110,7 @@ fn kind(connection: &Connection) -> Option<Kind> {
 
 /// How dispensable a connection is: the seconds that it would take to move what it holds at the pace
 /// that it has had in this stage.
-fn burden(connection: &Connection, now: Instant) -> f64 {
+pub(super) fn burden(connection: &Connection, now: Instant) -> f64 {
     let time = now.saturating_duration_since(connection.since()) + BEGINNING;
     let pace = (connection.progress() + HEAD_START) as f64 / time.as_secs_f64();
     connection.memory() as f64 / pace

@@ -8,18 +8,21 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use log::debug;
-use rustix::net::sockopt;
+use rustix::net::{SendFlags, send, sockopt};
 
 /// Asked for at first, for what is sent: the first round trip of an answer takes 15 kB in any case (RFC 6928).
-/// The kernel may put up to 64 kB into it at once all the same.
 const NARROW: usize = 8 << 10;
-/// Asked for, for what is received: a whole head, and half of the largest body.
-const RECEIVED: usize = 32 << 10;
+/// Written at a time into such a buffer, which the kernel fills beyond its size with the last write.
+const NARROW_WRITE: usize = 16 << 10;
+/// Asked for, for what is received: a whole head.
+const RECEIVED: usize = 16 << 10;
 /// Asked for once a client has made room in a full buffer: enough for a megabyte a second at a round trip of
 /// a tenth of a second.
 const WIDE: usize = 128 << 10;
-/// So many connections may have that at once, which takes 24 MiB.
-const MOST_WIDE: usize = 96;
+/// So many connections may have that at once, which takes 13 MiB.
+const MOST_WIDE: usize = 48;
+/// So many connections may have an answer that their kernel does not take; some 40 kB each.
+pub(super) const MOST_STALLED: usize = 1000;
 
 /// Sets the buffers of a socket that was accepted: not all kernels let it inherit them.
 pub(super) fn narrow(socket: impl AsFd) {
@@ -28,6 +31,13 @@ pub(super) fn narrow(socket: impl AsFd) {
     if let Err(error) = set {
         debug!(error:% = error; "the kernel's buffers cannot be set");
     }
+}
+
+/// Writes to a socket with a narrow buffer. Each write is a piece of its own (MSG_EOR), so that the kernel looks
+/// at the buffer's size before it takes one: it would put many small answers into one piece of 64 kB.
+pub(super) fn write_narrow(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let piece = &bytes[..bytes.len().min(NARROW_WRITE)];
+    Ok(send(socket, piece, SendFlags::EOR | SendFlags::NOSIGNAL)?)
 }
 
 /// Makes the close of this socket a reset, which throws away what the client has not taken.

@@ -46,8 +46,8 @@ use admission::{Admission, connections_within_descriptors};
 use crowding::Crowding;
 use deadlines::Deadlines;
 use entry::Entry;
-use eviction::{EvictionOrder, Holders};
-use kernel_buffers::WideBuffers;
+use eviction::{EvictionOrder, Holders, burden};
+use kernel_buffers::{MOST_STALLED, WideBuffers};
 use memory::Memory;
 
 /// The buffer that everything is read into; only what must wait is copied out of it.
@@ -89,6 +89,8 @@ pub(super) struct Connections {
     eviction: EvictionOrder,
     memory: Memory,
     wide_buffers: WideBuffers,
+    /// Connections whose answer the kernel does not take.
+    stalled: usize,
     /// Connections whose bodies stay in the kernel until there is memory for them.
     parked: BTreeSet<ConnectionKey>,
 }
@@ -112,6 +114,7 @@ impl Connections {
             eviction: EvictionOrder::new(),
             memory: Memory::new(config.limits.memory),
             wide_buffers: WideBuffers::default(),
+            stalled: 0,
             parked: BTreeSet::new(),
             limits: config.limits,
         })
@@ -180,8 +183,12 @@ impl Connections {
                 entry.read(moment, &mut self.scratch[..most])?
             }
             Want::Write => {
+                let was_stalled = entry.is_stalled;
                 let more = entry.write(moment, &self.registry, key)?;
                 entry.widen(&mut self.wide_buffers)?;
+                self.stalled =
+                    self.stalled + usize::from(entry.is_stalled) - usize::from(was_stalled);
+                self.relieve_kernel(now);
                 more
             }
             Want::Answer => false,
@@ -298,6 +305,7 @@ impl Connections {
         if entry.is_wide {
             self.wide_buffers.release();
         }
+        self.stalled -= usize::from(entry.is_stalled);
         let subscriber = Subscriber::of(entry.address);
         if !self.proxies.believes(entry.address) && self.admission.leave(subscriber) {
             self.crowding.forget(subscriber);
@@ -342,13 +350,30 @@ impl Connections {
         while excess > 0
             && let Some((key, held)) = holders.pop()
         {
-            if let Some(entry) = self.entries.get(key) {
-                kernel_buffers::reset_at_close(&entry.socket);
-            }
-            self.remove(key);
+            self.reset(key);
             excess = excess.saturating_sub(held);
         }
         self.memory.room_was_made(now);
+    }
+
+    /// Makes room in the kernel where too many clients do not read: those go that make least progress.
+    fn relieve_kernel(&mut self, now: Instant) {
+        if self.stalled <= MOST_STALLED {
+            return;
+        }
+        let stalled = self.entries.iter().filter(|(_, entry)| entry.is_stalled);
+        let mut by_burden: Vec<_> =
+            stalled.map(|(key, entry)| (burden(&entry.connection, now), key)).collect();
+        by_burden.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        by_burden.iter().take(MOST_STALLED / 8).for_each(|(_, key)| self.reset(*key));
+    }
+
+    /// Removes a connection, and throws away what its client has not taken.
+    fn reset(&mut self, key: ConnectionKey) {
+        if let Some(entry) = self.entries.get(key) {
+            kernel_buffers::reset_at_close(&entry.socket);
+        }
+        self.remove(key);
     }
 
     /// Connections whose bodies had to stay in the kernel, and can come now: they are to be advanced.

@@ -10,7 +10,7 @@ STATIC := target/static/$(STATIC_TARGET)/release/waxseal
 FUZZ_TARGETS := open load form client
 FUZZ_SECONDS ?= 20
 
-.PHONY: run test test-stores store-packages test-features test-reference test-browser check bench bench-quick bench-library bench-stores bench-front-door \
+.PHONY: run test test-stores store-packages test-features test-reference test-browser check bench bench-quick bench-library bench-stores bench-front-door bench-fairness \
 	instructions instructions-record bench-tools static chroot-test fuzz package
 
 run: .env
@@ -138,6 +138,12 @@ fuzz:
 # What each store costs beside the sealed cookie.
 bench-stores: bench-tools store-packages
 	benches/stores.py
+
+# How others fare while one attacker grows to 2,400 connections, and a picture of it.
+bench-fairness:
+	@.ci/install wrk ss=iproute2
+	cargo build --release --quiet --locked --bin waxseal
+	benches/fairness.py
 
 # What the front door costs, beside tiny_http directly on the port; needs wrk. A few minutes.
 bench-front-door:

@@ -746,6 +746,42 @@ fn right_passwords_over_and_over_keep_nobody_else_from_signing_in() {
     });
 }
 
+/// Eight guess, each from a new network every thirty tries; somebody else gets in, in a browser that is known
+/// and in one that is not.
+#[test]
+fn wrong_passwords_from_many_networks_keep_nobody_else_from_signing_in() {
+    let made = with_input(&["hash-password"], "a");
+    let server = behind_a_proxy(&[format!("alice:{}", stdout(&made).trim_end())]);
+    let sign_in = |ask: Ask| from("192.0.2.2", ask).sent_to(&server);
+    let first = sign_in(try_as("alice", "a"));
+    let browser = first.set_browser().unwrap().value;
+    let known = || try_as("alice", "a").with("Cookie", &format!("waxseal-browser={browser}"));
+    let (stop, next) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while stop.load(Ordering::SeqCst) == 0 {
+                    let number = next.fetch_add(1, Ordering::SeqCst);
+                    let address =
+                        format!("2001:db8:{:x}:{:x}::1", number >> 10, number / 30 * 256 % 65536);
+                    from(&address, try_as(&format!("user{number}"), "x")).sent_to(&server);
+                }
+            });
+        }
+        let began = Instant::now();
+        while next.load(Ordering::SeqCst) < 100 && began.elapsed() < DEADLINE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let tries = |is_known: bool| {
+            let one = || if is_known { known() } else { try_as("alice", "a") };
+            (0..20).filter(|_| signs_in(&sign_in(one()))).count()
+        };
+        let (in_known, in_other) = (tries(true), tries(false));
+        stop.store(1, Ordering::SeqCst);
+        assert!(in_known >= 19 && in_other >= 12, "{in_known} and {in_other} of 20 got in");
+    });
+}
+
 // --- the security log ----------------------------------------------------------------------------
 
 #[test]

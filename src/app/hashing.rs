@@ -16,6 +16,7 @@ const AT_ONCE: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     network: IpAddr,
+    provider: IpAddr,
     account: u64,
     /// The browser has signed in to this account before.
     is_known: bool,
@@ -29,6 +30,7 @@ impl Claim {
         attempt.account.hash(&mut account);
         Claim {
             network: network(attempt.address),
+            provider: provider(attempt.address),
             account: account.finish(),
             is_known: attempt.browser.is_some(),
             is_frequent,
@@ -100,7 +102,13 @@ fn may_begin(claim: Claim, others: &[Claim], most: usize) -> bool {
     let for_strangers = (most - 1).max(1);
     let strangers = count(&|other| !other.is_known);
     let of_network = count(&|other| other.network == claim.network && !other.is_known);
-    strangers < for_strangers && of_network < half && !(claim.is_frequent && of_account > 0)
+    let of_provider = count(&|other| other.provider == claim.provider && !other.is_known);
+    // One is left to strangers from elsewhere.
+    let for_provider = (for_strangers - 1).max(1);
+    strangers < for_strangers
+        && of_network < half
+        && of_provider < for_provider
+        && !(claim.is_frequent && of_account > 0)
 }
 
 /// The network that a site's visitors share with few others: an IPv4 /24, an IPv6 /56. Whoever has one has all
@@ -109,6 +117,15 @@ fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4((u32::from(address) >> 8 << 8).into()),
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 72 << 72).into()),
+    }
+}
+
+/// The range that one provider's customers share: an IPv4 /16, an IPv6 /32. Whoever rents many networks has them
+/// from one.
+fn provider(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4((u32::from(address) >> 16 << 16).into()),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 96 << 96).into()),
     }
 }
 
@@ -152,8 +169,9 @@ mod tests {
     use super::*;
 
     fn claim(number: u8) -> Claim {
-        let network = [192, 0, number, 0].into();
-        Claim { network, account: number.into(), is_known: false, is_frequent: false }
+        let address = |second| IpAddr::from([192, second, number, 0]);
+        let (network, provider) = (address(number), address(number));
+        Claim { network, provider, account: number.into(), is_known: false, is_frequent: false }
     }
 
     /// Which of these claims may begin one after the other, where there are so many places.
@@ -189,6 +207,13 @@ mod tests {
         let frequent = |number| Claim { is_frequent: true, ..claim(number) };
         let all = [frequent(1), frequent(1), frequent(2), frequent(2), claim(3)];
         assert_eq!(begun(&all, 4), [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn many_networks_of_one_provider_leave_a_place_to_others() {
+        let of_one = |number| Claim { provider: [10, 0, 0, 0].into(), ..claim(number) };
+        let all = [of_one(1), of_one(2), of_one(3), claim(4), claim(5)];
+        assert_eq!(begun(&all, 4), [true, true, false, true, false]);
     }
 
     #[test]

@@ -128,6 +128,18 @@ mod tests {
     }
 
     #[test]
+    fn a_decoy_is_the_same_after_a_restart_and_another_with_other_keys() {
+        let decoys = |keyring| {
+            let users = Users::new(user_list("alice", "a"), keyring);
+            ["bob", "carol"].map(|name| users.decoy(name))
+        };
+        let (before, after) = (decoys(keyring()), decoys(keyring()));
+        assert!(before == after && before[0] != before[1]);
+        let other = Keyring::new(b"other", b"0123456789abcdef").unwrap();
+        assert_ne!(decoys(Arc::new(other)), before);
+    }
+
+    #[test]
     fn with_users_the_pair_does_not_exist() {
         let users = Users::new(user_list("alice", "a"), keyring());
         assert!(!users.is_demo() && !users.knows("foo"));

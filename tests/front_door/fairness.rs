@@ -155,3 +155,41 @@ fn connect_narrow(server: &Server) -> TcpStream {
     socket.connect(&server.address.into()).unwrap();
     socket.into()
 }
+
+/// Memory is short for as long as others ask for large answers and take nothing of them: a client that reads,
+/// if slowly, gets all of its own.
+#[test]
+fn a_slow_reader_stays_and_those_who_take_nothing_go() {
+    const LARGE: &[u8] = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+    let server = Server::example(&["memory=20000000"]);
+    let mut reader = connect_narrow(&server);
+    reader.write_all(LARGE).unwrap();
+    let stop = AtomicBool::new(false);
+    let gone = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut streams = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let stream = server.ask(LARGE);
+                streams.push(stream);
+                thread::sleep(Duration::from_millis(50));
+                let is_open = |stream: &TcpStream| !matches!(stream.take_error(), Ok(Some(_)));
+                let before = streams.len();
+                streams.retain(is_open);
+                gone.fetch_add(before - streams.len(), Ordering::Relaxed);
+            }
+        });
+        let (mut taken, mut buffer) = (0, vec![0; 32 << 10]);
+        while taken < 3 << 20 {
+            let count = reader.read(&mut buffer).unwrap_or(0);
+            if count == 0 {
+                break;
+            }
+            taken += count;
+            thread::sleep(Duration::from_secs_f64(count as f64 / 500_000.0));
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(taken >= 3 << 20, "cut off after {taken} bytes");
+    });
+    assert!(gone.load(Ordering::Relaxed) > 5, "memory was never short");
+}

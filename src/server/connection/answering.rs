@@ -72,6 +72,8 @@ impl Connection {
 
     /// So many bytes of the output were written.
     pub(in crate::server) fn wrote(&mut self, moment: Moment<'_>, count: usize) {
+        self.taken += count;
+        self.taken_at = moment.now;
         if !self.output.wrote(count) {
             return;
         }

@@ -143,6 +143,9 @@ pub(super) struct Connection {
     is_again: bool,
     /// A request of it was taken.
     has_asked: bool,
+    /// Bytes of answers that were written, ever, and when the last of them were.
+    taken: usize,
+    taken_at: Instant,
     /// Empty lines since the last request.
     empty_lines: usize,
     /// The client has sent its last byte.
@@ -159,6 +162,8 @@ impl Connection {
             output: Output::default(),
             is_again: false,
             has_asked: false,
+            taken: 0,
+            taken_at: moment.now,
             empty_lines: 0,
             ended: false,
         }
@@ -227,13 +232,21 @@ impl Connection {
         self.since
     }
 
-    /// Bytes that have come, or were taken, in this stage.
+    /// Bytes that have come in this stage; of answers, bytes that were taken since the connection began.
     pub(super) fn progress(&self) -> usize {
         match &self.state {
             State::Head => self.input.len(),
             State::Body(request) => request.received(),
-            State::Answering(_) => self.output.written(),
+            State::Answering(_) => self.taken,
             _ => 0,
+        }
+    }
+
+    /// Since when that has taken: since its stage began; of an answer, since any of it was taken.
+    pub(super) fn waits_since(&self) -> Instant {
+        match &self.state {
+            State::Answering(_) => self.since.max(self.taken_at),
+            _ => self.since,
         }
     }
 

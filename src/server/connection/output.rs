@@ -40,11 +40,6 @@ impl Output {
         self.first.len() - self.first_at + self.second.len() - self.second_at
     }
 
-    /// Bytes that were written so far.
-    pub(super) fn written(&self) -> usize {
-        self.first_at + self.second_at
-    }
-
     /// So many bytes of [`Output::next`] were written; true where nothing is left.
     pub(super) fn wrote(&mut self, count: usize) -> bool {
         if self.first_at < self.first.len() {

@@ -108,10 +108,11 @@ fn kind(connection: &Connection) -> Option<Kind> {
     }
 }
 
-/// How dispensable a connection is: the seconds that it would take to move what it holds at the pace
-/// that it has had in this stage.
+/// How dispensable a connection is: by what it holds, by how long nothing of an answer was taken, and less by
+/// what was taken before. A client that reads, if slowly, so outlasts many that take what their kernel has room
+/// for and then nothing.
 pub(super) fn burden(connection: &Connection, now: Instant) -> f64 {
-    let time = now.saturating_duration_since(connection.since()) + BEGINNING;
+    let time = now.saturating_duration_since(connection.waits_since()) + BEGINNING;
     let pace = (connection.progress() + HEAD_START) as f64 / time.as_secs_f64();
     connection.memory() as f64 / pace
 }

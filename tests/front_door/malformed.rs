@@ -60,6 +60,8 @@ fn the_unusual_is_served() {
         (b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 404),
         (b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: CHUNKED\r\n\r\n1;a=\"b\"\r\na\r\n0\r\nT: u\r\n\r\n", 200),
         (b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length:\t 001 \t\r\n\r\na", 200),
+        (b"GET /echo HTTP/1.2\r\nHost: a\r\n\r\n", 200),
+        (b"POST /echo HTTP/1.9\r\nHost: a\r\nContent-Length: 1\r\n\r\na", 200),
         (b"POST /echo HTTP/1.0\r\nExpect: whatever\r\nContent-Length: 1\r\n\r\na", 200),
         (long.as_bytes(), 404),
         (fields.as_bytes(), 200),

@@ -87,7 +87,8 @@ pub const REFUSED: &[(&[u8], u16, &str)] = &[
     (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400, "RFC 9112 6.1: TE.CL, Kettle 2019"),
     (b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "RFC 9112 6.1: in HTTP/1.0"),
     (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 400, "RFC 9112 6.1: another coding"),
-    (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400, "RFC 9112 6.1: another coding"),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "RFC 9112 6.1: another coding"),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n", 400, "a list is not taken where it decides how the message goes on: recipients differ about empty elements (RFC 9110 5.6.1.2)"),
     (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400, "Kettle 2019: commaCow"),
     (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400, "RFC 9112 6.1: not twice"),
     (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", 400, "Kettle 2019: TE.TE"),
@@ -114,6 +115,12 @@ pub const REFUSED: &[(&[u8], u16, &str)] = &[
     (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\nC: d\r\n\r\n", 400, "RFC 9112 7.1.2: bare LF in trailers"),
     (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n00000000000000001\r\n", 400, "RFC 9112 7.1: anticipate large numerals"),
     (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n", 413, "RFC 9112 7.1: anticipate large numerals"),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;\r\na\r\n0\r\n\r\n", 400, "RFC 9112 7.1.1: an extension without a name"),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;a=\r\na\r\n0\r\n\r\n", 400, "RFC 9112 7.1.1: an extension without a value"),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;a=\"b\r\na\r\n0\r\n\r\n", 400, "RFC 9112 7.1.1: a quoted string that is not closed"),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;a b\r\na\r\n0\r\n\r\n", 400, "RFC 9112 7.1.1: two names"),
     // Expect.
+    (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue, 100-continue\r\n\r\n", 417, "a list is not taken where it decides how the message goes on, as for Transfer-Encoding"),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: ,100-continue\r\n\r\n", 417, "the same, with an empty element"),
     (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 200-ok\r\n\r\n", 417, "RFC 9110 10.1.1"),
 ];

@@ -19,9 +19,21 @@ const TRAILERS: Rejection = reject(431, "too many trailers");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size,
-    /// White space after the size: only an extension may follow.
+    /// White space after a size or an extension: only another extension may follow.
     Gap,
-    Extension,
+    /// Behind the semicolon, up to the name.
+    ExtensionStart,
+    ExtensionName,
+    /// White space after the name: only a value or another extension may follow.
+    ExtensionNameGap,
+    /// Behind the equals sign, up to the value.
+    ValueStart,
+    Value,
+    Quoted,
+    /// Behind a backslash in a quoted value.
+    Escaped,
+    /// Behind the closing quote.
+    QuotedEnd,
     SizeLf,
     Data,
     DataCr,
@@ -87,10 +99,9 @@ impl Decoder {
         Ok(match (self.state, byte) {
             (State::Size, b) if b.is_ascii_hexdigit() => self.digit(b)?,
             (State::Size, _) if self.digits == 0 => return Err(MALFORMED),
-            (State::Size | State::Extension, b'\r') => State::SizeLf,
-            (State::Size | State::Gap, b';') => self.extra(State::Extension, EXTENSIONS)?,
-            (State::Size | State::Gap, b' ' | b'\t') => self.extra(State::Gap, EXTENSIONS)?,
-            (State::Extension, b) if is_text(b) => self.extra(State::Extension, EXTENSIONS)?,
+            (State::Size | State::ExtensionName | State::Value | State::QuotedEnd, b'\r') => {
+                State::SizeLf
+            }
             (State::SizeLf, b'\n') => self.size_known(have, limit)?,
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => {
@@ -106,7 +117,7 @@ impl Decoder {
             (State::TrailerValue, b) if is_text(b) => self.extra(State::TrailerValue, TRAILERS)?,
             (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::LastLf, b'\n') => State::End,
-            _ => return Err(MALFORMED),
+            (state, b) => self.extra(extension(state, b).ok_or(MALFORMED)?, EXTENSIONS)?,
         })
     }
 
@@ -135,6 +146,33 @@ impl Decoder {
         self.extra += 1;
         if self.extra > MAX_EXTRA { Err(beyond) } else { Ok(state) }
     }
+}
+
+/// The part that follows a byte of an extension; `None` where it may not stand (RFC 9112, section
+/// 7.1.1). White space stands where the grammar has "bad white space".
+fn extension(state: State, byte: u8) -> Option<State> {
+    Some(match (state, byte) {
+        (
+            State::Size
+            | State::Gap
+            | State::ExtensionName
+            | State::ExtensionNameGap
+            | State::Value
+            | State::QuotedEnd,
+            b';',
+        ) => State::ExtensionStart,
+        (State::Size | State::Gap | State::Value | State::QuotedEnd, b' ' | b'\t') => State::Gap,
+        (State::ExtensionStart | State::ValueStart, b' ' | b'\t') => state,
+        (State::ExtensionName | State::ExtensionNameGap, b' ' | b'\t') => State::ExtensionNameGap,
+        (State::ExtensionName | State::ExtensionNameGap, b'=') => State::ValueStart,
+        (State::ExtensionStart | State::ExtensionName, b) if is_token(b) => State::ExtensionName,
+        (State::ValueStart, b'"') => State::Quoted,
+        (State::ValueStart | State::Value, b) if is_token(b) => State::Value,
+        (State::Quoted, b'"') => State::QuotedEnd,
+        (State::Quoted, b'\\') => State::Escaped,
+        (State::Quoted | State::Escaped, b) if is_text(b) => State::Quoted,
+        _ => return None,
+    })
 }
 
 /// A byte that may stand in a field's name (RFC 9110, section 5.6.2).
@@ -178,6 +216,37 @@ mod tests {
         assert_eq!(decode(b"0003 \t;a\r\nabc\r\n0\r\nA: b\r\nC:\r\n\r\n", 9), body("abc", 30));
         assert_eq!(decode(b"A\r\n0123456789\r\n0\r\n\r\n", 10), body("0123456789", 20));
         assert_eq!(decode(b"a\r\n01234", 10), Ok(None));
+    }
+
+    #[test]
+    fn extensions_are_tokens_or_closed_quoted_strings() {
+        for good in
+            [";a", ";a=b", "; a = b", " ;a;b", ";a=\"\"", ";a=\"b;c\\\"d\" ;e", ";a=\"\u{e9}\""]
+        {
+            let input = format!("1{good}\r\na\r\n0{good}\r\n\r\n");
+            assert_eq!(decode(input.as_bytes(), 9), body("a", input.len()), "{good}");
+        }
+        for bad in [
+            ";",
+            ";;a",
+            ";a=",
+            ";=b",
+            ";a=b c",
+            ";a b",
+            ";a ",
+            ";a=b ",
+            ";a=\"b",
+            ";a=\"b\"c",
+            ";a=b\"c\"",
+            ";a=\"b\\\"",
+            ";a,b",
+            ";a=b=c",
+            ";a=\"\x01\"",
+            ";(a)",
+        ] {
+            let input = format!("1{bad}\r\na\r\n0\r\n\r\n");
+            assert_eq!(decode(input.as_bytes(), 9), Err(400), "{bad}");
+        }
     }
 
     #[test]

@@ -81,8 +81,25 @@ pub(super) fn parse(input: &[u8], limits: &Limits) -> Result<Option<ParsedHead>,
             Err(reject(431, "the head is too large"))
         }
         Ok(httparse::Status::Partial) => Ok(None),
-        Err(error) => Err(explain(error, lines)),
+        Err(error) => {
+            match later_minor_version(lines).filter(|_| error == httparse::Error::Version) {
+                Some(minor_at) => {
+                    let mut as_1_1 = input.to_vec();
+                    as_1_1[minor_at] = b'1';
+                    parse(&as_1_1, limits)
+                }
+                None => Err(explain(error, lines)),
+            }
+        }
     }
+}
+
+/// The place of the minor version in a request line with HTTP/1.2 to 1.9, which is served as HTTP/1.1 (RFC 9110,
+/// section 2.5).
+fn later_minor_version(lines: &[u8]) -> Option<usize> {
+    let end = lines.iter().position(|&b| b == b'\r').filter(|_| names_a_version(lines))?;
+    let is_later = matches!(lines.get(end - 3..end), Some([b'1', b'.', b'2'..=b'9']));
+    is_later.then_some(end - 1)
 }
 
 /// The lines before the first that ends with a bare LF. httparse would take it for a line end: RFC
@@ -209,7 +226,7 @@ impl<'a> Fields<'a> {
             (Some(_), Some(_)) => Err(reject(400, "both Transfer-Encoding and Content-Length")),
             (Some(_), None) if http_10 => Err(reject(400, "Transfer-Encoding in HTTP/1.0")),
             (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
-            (Some(_), None) => Err(reject(400, "a transfer coding other than chunked")),
+            (Some(coding), None) => Err(refuse_coding(coding)),
             (None, Some(length)) => declared(length, limits.body).map(Framing::Length),
         }
     }
@@ -230,6 +247,22 @@ impl<'a> Fields<'a> {
             (true, false, true) => Persistence::SayKeepAlive,
             (false, false, _) => Persistence::Stay,
         }
+    }
+}
+
+/// Codings before a final `chunked` are not served (RFC 9112, section 6.1). Without that the length of the
+/// body cannot be told (section 6.3), and with empty elements recipients differ about it.
+fn refuse_coding(value: &[u8]) -> Rejection {
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    let mut codings = value.split(|&b| b == b',').map(<[u8]>::trim_ascii);
+    let is_final = codings.next_back().is_some_and(is_chunked);
+    let are_names = codings.all(|coding| {
+        !coding.is_empty() && coding.iter().all(|&b| is_token(b)) && !is_chunked(coding)
+    });
+    if is_final && are_names {
+        reject(501, "a transfer coding other than chunked")
+    } else {
+        reject(400, "the transfer coding is not chunked")
     }
 }
 

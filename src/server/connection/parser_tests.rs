@@ -133,6 +133,10 @@ fn another_version_is_one_word() {
     for (version, expected) in [
         ("HTTP/2.0", 505),
         ("HTTP/0.9", 505),
+        ("HTTP/1.2", 200),
+        ("HTTP/1.9", 200),
+        ("HTTP/1.2 ", 400),
+        ("HTTP/1.22", 400),
         ("HTTP/2.0 x", 400),
         ("HTTP/2.0 ", 400),
         ("HTTP/2", 400),
@@ -141,6 +145,26 @@ fn another_version_is_one_word() {
     ] {
         let input = format!("GET / {version}\r\nHost: a\r\n\r\n");
         assert_eq!(status(input.as_bytes()), expected, "{version}");
+    }
+}
+
+#[test]
+fn other_transfer_codings() {
+    for (coding, expected) in [
+        ("gzip, chunked", 501),
+        ("gzip,deflate\t, CHUNKED", 501),
+        ("gzip", 400),
+        ("identity", 400),
+        ("chunked, gzip", 400),
+        ("chunked, chunked", 400),
+        (",chunked", 400),
+        ("chunked,", 400),
+        ("gzip,,chunked", 400),
+        ("gz ip, chunked", 400),
+        ("", 400),
+    ] {
+        let input = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {coding}\r\n\r\n");
+        assert_eq!(status(input.as_bytes()), expected, "{coding}");
     }
 }
 
@@ -154,6 +178,8 @@ fn the_split_does_not_matter() {
         b"GET / HTTP/1.1\r\nHost: a\r\n\n",
         b"\x16\x03\x01",
         b"GET / HTTP/2.0\r\nHost\n: a\n\n",
+        b"GET / HTTP/1.2\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.2\r\nHost\n: a\n\n",
         b"GET / HTTP/1.1\r\nHo st: a\r\nb\n",
         &long,
     ] {

@@ -581,7 +581,7 @@ fn head_is_answered_as_get_without_the_body_on_every_route() {
 #[test]
 fn a_method_that_the_path_has_not_is_told_which_it_has() {
     let server = Waxseal::start(&[]);
-    let (get_alone, both) = ("GET, HEAD", "GET, HEAD, POST");
+    let (get_alone, both) = ("GET, HEAD, OPTIONS", "GET, HEAD, POST, OPTIONS");
     for (path, allow) in [
         ("/", get_alone),
         ("/login", both),
@@ -591,7 +591,9 @@ fn a_method_that_the_path_has_not_is_told_which_it_has() {
         ("/favicon.ico", get_alone),
         ("/healthz", get_alone),
     ] {
-        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let options = ask("OPTIONS", path).cookie(&signed_in()).sent_to(&server);
+        assert_answer(&options, 204, &[("Allow", allow)]);
+        for method in ["POST", "PUT", "DELETE", "PATCH"] {
             if method == "POST" && allow == both {
                 continue;
             }
@@ -761,7 +763,9 @@ fn by_http_only_get_and_head_are_sent_to_https_and_nothing_else_is_taken() {
                     assert_eq!(answer.header("Content-Length"), Some("0"));
                 }
             }
-            for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+            let options = ask("OPTIONS", path).sent_to(server);
+            assert!(matches!(options.status, 204 | 404), "{options:?}");
+            for method in ["POST", "PUT", "DELETE", "PATCH"] {
                 let answer = ask(method, path).sent_to(server);
                 assert_error_page(&answer, 403, "Not allowed", &[]);
             }
@@ -833,6 +837,13 @@ fn with_a_public_url_neither_host_decides() {
 }
 
 #[test]
+fn options_of_the_server_are_those_of_all_its_pages() {
+    let server = Waxseal::start(&[]);
+    let allow = [("Allow", "GET, HEAD, POST, OPTIONS")];
+    assert_answer(&ask("OPTIONS", "*").sent_to(&server), 204, &allow);
+}
+
+#[test]
 fn a_probe_by_http_is_answered_where_https_is_a_must() {
     let server = https_only();
     for request in [get("/healthz"), head("/healthz"), get("/healthz?probe=1")] {
@@ -840,7 +851,7 @@ fn a_probe_by_http_is_answered_where_https_is_a_must() {
     }
     assert_answer(&get("/healthz").by_https().sent_to(&server), 200, &[TEXT, NO_STORE, HSTS]);
     let posted = ask("POST", "/healthz").sent_to(&server);
-    assert_error_page(&posted, 405, "Not possible here", &[("Allow", "GET, HEAD")]);
+    assert_error_page(&posted, 405, "Not possible here", &[("Allow", "GET, HEAD, OPTIONS")]);
 }
 
 #[test]
@@ -988,7 +999,7 @@ fn a_state_change_from_another_site_is_refused_and_changes_nothing() {
 
         // What changes nothing is shown to whoever asks.
         for (request, status) in
-            [(get("/login"), 303), (head("/login"), 303), (ask("OPTIONS", "/login"), 405)]
+            [(get("/login"), 303), (head("/login"), 303), (ask("OPTIONS", "/login"), 204)]
         {
             assert_eq!(as_sent(request).sent_to(&server).status, status, "{site:?} {origin:?}");
         }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::{Level, debug, error, info, log, warn};
-use waxseal::http::{Error, Request, Response, Route, Router, assets};
+use waxseal::http::{Error, Method, Request, Response, Route, Router, assets};
 use waxseal::seal::Keyring;
 use waxseal::server::SlowWork;
 use waxseal::session::{
@@ -176,7 +176,9 @@ impl App {
     fn route(&self, request: &mut Request) -> Result<Response, Error> {
         let is_metrics = request.path() == METRICS;
         let shows_metrics = is_metrics && metrics::is_shown(self, request);
-        let from_inside = shows_metrics || request.path() == HEALTH;
+        // A proxy's plain check asks for the options, and gets no page.
+        let is_probe = request.path() == HEALTH || request.method() == Method::Options;
+        let from_inside = shows_metrics || is_probe;
         if self.site.https_only && !request.is_https() && !from_inside {
             return self.site.to_https(request);
         }

@@ -86,25 +86,36 @@ impl<S> Router<S> {
         Router { routes }
     }
 
-    /// The answer of the first row that is for the request's path and takes its method.
+    /// The answer of the first row that is for the request's path and takes its method. OPTIONS is answered
+    /// here, with 204 and the methods of the path, or of all paths for `OPTIONS *` (RFC 9110, section 9.3.7).
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`] where no row is for the path, [`Error::MethodNotAllowed`] where some
     /// are and take other methods, and whatever the handler says.
     pub fn dispatch(&self, state: &S, request: &mut Request) -> Result<Response, Error> {
-        let here = || self.routes.iter().filter(|route| route.is_for(request.path()));
-        match here().find(|route| route.verb.takes(request.method())) {
+        let (method, path) = (request.method(), request.path());
+        let is_all = method == Method::Options && path == "*";
+        let here = || self.routes.iter().filter(|route| is_all || route.is_for(path));
+        match here().find(|route| route.verb.takes(method)) {
             Some(route) => (route.handler)(state, request),
             None if here().next().is_none() => Err(Error::NotFound),
+            None if method == Method::Options => {
+                Ok(Response::empty(204).with_header("Allow", allow(here())))
+            }
             None => Err(Error::MethodNotAllowed(allow(here()))),
         }
     }
 }
 
-/// The value of `Allow` for rows of one path.
+/// The value of `Allow` for these rows.
 fn allow<'r, S: 'static>(routes: impl Iterator<Item = &'r Route<S>>) -> String {
-    let methods: Vec<&str> = routes.map(|route| route.verb.allowed()).collect();
+    let mut methods: Vec<&str> = Vec::new();
+    for verb in routes.map(|route| route.verb.allowed()).chain(["OPTIONS"]) {
+        if !methods.contains(&verb) {
+            methods.push(verb);
+        }
+    }
     methods.join(", ")
 }
 
@@ -149,8 +160,23 @@ mod tests {
     #[test]
     fn a_method_that_the_path_has_not_is_told_which_it_has() {
         let allow = |allow: &str| Err(Error::MethodNotAllowed(allow.to_owned()));
-        assert_eq!(dispatch(Method::Delete, "/door"), allow("GET, HEAD, POST"));
-        assert_eq!(dispatch(Method::Post, "/"), allow("GET, HEAD"));
-        assert_eq!(dispatch(Method::Head, "/only-post"), allow("POST"));
+        assert_eq!(dispatch(Method::Delete, "/door"), allow("GET, HEAD, POST, OPTIONS"));
+        assert_eq!(dispatch(Method::Post, "/"), allow("GET, HEAD, OPTIONS"));
+        assert_eq!(dispatch(Method::Head, "/only-post"), allow("POST, OPTIONS"));
+    }
+
+    #[test]
+    fn options_are_told_without_a_handler() {
+        let told = |path: &str| {
+            let mut request = Request::builder().method(Method::Options).target(path).build();
+            let response = ROUTES.dispatch(&(), &mut request)?;
+            let allow = response.header("Allow").unwrap_or_default().to_owned();
+            Ok((response.status(), allow))
+        };
+        let allow = |allow: &str| Ok((204, allow.to_owned()));
+        assert_eq!(told("/door"), allow("GET, HEAD, POST, OPTIONS"));
+        assert_eq!(told("/only-post"), allow("POST, OPTIONS"));
+        assert_eq!(told("*"), allow("GET, HEAD, POST, OPTIONS"));
+        assert_eq!(told("/x"), Err(Error::NotFound));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use waxseal::server::SlowWork;
 
+use super::address_range::{network, provider};
 use super::password_hash::Memory;
 use super::throttle::Attempt;
 
@@ -111,24 +112,6 @@ fn may_begin(claim: Claim, others: &[Claim], most: usize) -> bool {
         && !(claim.is_frequent && of_account > 0)
 }
 
-/// The network that a site's visitors share with few others: an IPv4 /24, an IPv6 /56. Whoever has one has all
-/// its addresses.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4((u32::from(address) >> 8 << 8).into()),
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 72 << 72).into()),
-    }
-}
-
-/// The range that one provider's customers share: an IPv4 /16, an IPv6 /32. Whoever rents many networks has them
-/// from one.
-fn provider(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4((u32::from(address) >> 16 << 16).into()),
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 96 << 96).into()),
-    }
-}
-
 /// A place, until dropped, by a panic too.
 struct Place<'h> {
     hashing: &'h Hashing,
@@ -214,16 +197,6 @@ mod tests {
         let of_one = |number| Claim { provider: [10, 0, 0, 0].into(), ..claim(number) };
         let all = [of_one(1), of_one(2), of_one(3), claim(4), claim(5)];
         assert_eq!(begun(&all, 4), [true, true, false, true, false]);
-    }
-
-    #[test]
-    fn a_network_is_a_24_or_a_56() {
-        let is_same = |one: &str, other: &str| {
-            network(one.parse().unwrap()) == network(other.parse().unwrap())
-        };
-        assert!(is_same("192.0.2.1", "::ffff:192.0.2.200") && !is_same("192.0.2.1", "192.0.3.1"));
-        assert!(is_same("2001:db8:0:ff::1", "2001:db8:0:1::1"));
-        assert!(!is_same("2001:db8:0:100::1", "2001:db8:0:ff::1"));
     }
 
     /// Runs for somebody whom nobody stands in the way of.

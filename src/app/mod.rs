@@ -1,5 +1,6 @@
 //! The pages: what they share, and the one table of routes.
 
+mod address_range;
 mod browser;
 mod hashing;
 mod health;

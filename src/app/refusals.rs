@@ -8,7 +8,7 @@ use std::{io, thread};
 
 use log::warn;
 
-use super::throttle::network;
+use super::address_range::subscriber;
 
 /// Between two lines of one kind from one address.
 const QUIET: Duration = Duration::from_secs(60);
@@ -52,7 +52,7 @@ impl Refusals {
     /// Counts a refusal; whether it is to be told of at once.
     pub(super) fn is_first(&self, kind: &'static str, address: IpAddr, now: Instant) -> bool {
         let mut counts = self.0.counts();
-        let mut key = (kind, Some(network(address)));
+        let mut key = (kind, Some(subscriber(address)));
         if counts.len() >= MOST && !counts.contains_key(&key) {
             key = (kind, None);
         }

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use waxseal::seal::Id;
 
+use super::address_range::subscriber;
+
 /// Buckets of each limit: half a megabyte.
 const BUCKETS: usize = 65_536;
 
@@ -99,19 +101,19 @@ impl Throttle {
             let full_at = &mut tables[limit][bucket];
             *full_at = now.max(*full_at) + millis(LIMITS[limit].interval);
         }
-        let successes = self.bucket(SUCCESSES, (attempt.account, network(attempt.address)));
+        let successes = self.bucket(SUCCESSES, (attempt.account, subscriber(attempt.address)));
         let is_frequent = LIMITS[SUCCESSES].wait(tables[SUCCESSES][successes.1], now).is_some();
         Ok(Admission { throttle: self, buckets, successes, is_frequent })
     }
 
     fn buckets(&self, attempt: &Attempt<'_>) -> Vec<BucketIndex> {
         let &Attempt { account, address, browser } = attempt;
-        let network = network(address);
+        let subscriber = subscriber(address);
         match browser {
             Some(browser) => vec![self.bucket(BROWSER, (account, browser.0))],
             None => vec![
-                self.bucket(ADDRESS, network),
-                self.bucket(ACCOUNT_AND_ADDRESS, (account, network)),
+                self.bucket(ADDRESS, subscriber),
+                self.bucket(ACCOUNT_AND_ADDRESS, (account, subscriber)),
                 self.bucket(ACCOUNT, account),
             ],
         }
@@ -184,17 +186,6 @@ impl fmt::Debug for Admission<'_> {
 fn millis(time: Duration) -> u64 {
     // 500 million years have fewer.
     time.as_millis() as u64
-}
-
-/// Whom an address stands for: itself; in IPv6 its /64, which is what one customer has at least.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            [a, b, c, d, 0, 0, 0, 0].into()
-        }
-        v4 => v4,
-    }
 }
 
 #[cfg(test)]

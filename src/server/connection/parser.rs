@@ -81,25 +81,38 @@ pub(super) fn parse(input: &[u8], limits: &Limits) -> Result<Option<ParsedHead>,
             Err(reject(431, "the head is too large"))
         }
         Ok(httparse::Status::Partial) => Ok(None),
-        Err(error) => {
-            match later_minor_version(lines).filter(|_| error == httparse::Error::Version) {
-                Some(minor_at) => {
-                    let mut as_1_1 = input.to_vec();
-                    as_1_1[minor_at] = b'1';
-                    parse(&as_1_1, limits)
-                }
-                None => Err(explain(error, lines)),
-            }
-        }
+        Err(httparse::Error::Version) => parse_other_version(input, lines, limits),
+        Err(error) => Err(explain(error)),
     }
 }
 
-/// The place of the minor version in a request line with HTTP/1.2 to 1.9, which is served as HTTP/1.1 (RFC 9110,
-/// section 2.5).
-fn later_minor_version(lines: &[u8]) -> Option<usize> {
-    let end = lines.iter().position(|&b| b == b'\r').filter(|_| names_a_version(lines))?;
-    let is_later = matches!(lines.get(end - 3..end), Some([b'1', b'.', b'2'..=b'9']));
-    is_later.then_some(end - 1)
+/// HTTP/1.2 to 1.9 is served as HTTP/1.1 (RFC 9110, section 2.5): parses a copy of `input` that says so.
+fn parse_other_version(
+    input: &[u8],
+    lines: &[u8],
+    limits: &Limits,
+) -> Result<Option<ParsedHead>, Rejection> {
+    let line = lines.split(|&b| b == b'\r').next().unwrap_or_default();
+    match version(line) {
+        Some((b'1', b'2'..=b'9')) => {
+            let mut as_1_1 = input.to_vec();
+            as_1_1[line.len() - 1] = b'1';
+            parse(&as_1_1, limits)
+        }
+        Some(_) => Err(reject(505, "HTTP/1.1 is spoken here")),
+        None => Err(reject(400, "malformed HTTP version")),
+    }
+}
+
+/// The digits of the version with which a well-formed request line ends.
+fn version(line: &[u8]) -> Option<(u8, u8)> {
+    let mut parts = line.split(|&b| b == b' ').skip(2);
+    match (parts.next()?, parts.next()) {
+        (&[b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'], None) => {
+            Some((major, minor))
+        }
+        _ => None,
+    }
 }
 
 /// The lines before the first that ends with a bare LF. httparse would take it for a line end: RFC
@@ -121,26 +134,14 @@ fn well_ended(lines: &[u8]) -> &[u8] {
     lines
 }
 
-fn explain(error: httparse::Error, lines: &[u8]) -> Rejection {
+fn explain(error: httparse::Error) -> Rejection {
     use httparse::Error;
     match error {
         Error::TooManyHeaders => reject(431, "too many header fields"),
-        Error::Version if names_a_version(lines) => reject(505, "HTTP/1.1 is spoken here"),
-        Error::Version => reject(400, "malformed HTTP version"),
         Error::HeaderName => reject(400, "malformed field name"),
         Error::HeaderValue => reject(400, "malformed field value"),
         _ => reject(400, "malformed request line"),
     }
-}
-
-/// Whether this is a request line with a version that is well formed, if not one of ours.
-fn names_a_version(lines: &[u8]) -> bool {
-    let line = lines.split(|&b| b == b'\r').next().unwrap_or_default();
-    let mut parts = line.split(|&b| b == b' ').skip(2);
-    let version = parts.next().unwrap_or_default();
-    parts.next().is_none()
-        && matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 /// Checks what httparse has taken apart; `input` is the head alone.

@@ -242,7 +242,7 @@ impl Connection {
         }
     }
 
-    /// Since when that has taken: since its stage began; of an answer, since any of it was taken.
+    /// When its stage began; of an answer, when any of it was taken last.
     pub(super) fn waits_since(&self) -> Instant {
         match &self.state {
             State::Answering(_) => self.since.max(self.taken_at),

@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use log::info;
 use waxseal::http::{Request, Response};
 use waxseal::server::{Config, ServeError, SlowWork, listen, serve};
 
@@ -94,7 +93,6 @@ fn run() -> Result<(), Box<dyn Error>> {
     log::set_max_level(log::LevelFilter::Info);
     let port = setting("port").unwrap_or("0").parse()?;
     let listener = listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), port)?;
-    info!(port = listener.local_addr()?.port(); "listening");
     let mut config = Config::new(listener);
     for (name, value) in settings {
         set(&mut config, name, value)?;
@@ -117,9 +115,11 @@ fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Box<dyn Error
         "body_ms" => limits.body_time = milliseconds(value)?,
         "idle_ms" => limits.idle_time = milliseconds(value)?,
         "answer_ms" => limits.answer_time = milliseconds(value)?,
+        "linger_ms" => limits.linger_time = milliseconds(value)?,
         "lane_ms" => limits.lane_time = milliseconds(value)?,
         "stuck_ms" => limits.stuck_time = milliseconds(value)?,
         "drain_ms" => limits.drain_time = milliseconds(value)?,
+        "grace_ms" => limits.drain_grace = milliseconds(value)?,
         "receive_timeout_ms" => {
             let socket = socket2::SockRef::from(&config.listener);
             socket.set_read_timeout(Some(milliseconds(value)?))?;

@@ -2,6 +2,7 @@
 
 mod faults;
 mod keys;
+mod listen;
 mod store;
 mod users;
 
@@ -17,10 +18,12 @@ use std::time::{Duration, SystemTime};
 use log::LevelFilter;
 use waxseal::http::{Origin, TrustedProxies};
 use waxseal::seal::{Keyring, Lifetimes};
+use waxseal::server::Limits;
 use waxseal::session::{SameSite, Secure, Settings, SettingsError};
 
 use faults::Fault;
 pub use faults::Faults;
+pub use listen::Listen;
 pub use store::{ChosenRevocations, ChosenStore};
 pub use users::ConfiguredUsers;
 
@@ -33,10 +36,8 @@ const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 /// Everything that can be configured.
 #[derive(Debug)]
 pub struct Config {
-    /// `HOST`: the one address to listen on; none is all.
-    pub host: Option<IpAddr>,
-    /// `PORT`; 0 is a free one.
-    pub port: u16,
+    /// `LISTEN_FDS`, or `HOST` and `PORT`.
+    pub listen: Listen,
     /// The keys, `SESSION_…` and `SECURE_COOKIES`.
     pub sessions: SessionConfig,
     /// `HTTPS_ONLY`.
@@ -49,6 +50,10 @@ pub struct Config {
     pub workers: usize,
     /// `MAX_CONNECTIONS`.
     pub max_connections: usize,
+    /// `KEEP_ALIVE_TIMEOUT`.
+    pub keep_alive: Duration,
+    /// `DRAIN_GRACE`.
+    pub drain_grace: Duration,
     /// `METRICS`.
     pub metrics: bool,
     /// `SESSION_STORE` and the address that it needs; none is the cookie.
@@ -117,25 +122,25 @@ impl Reader {
 
     fn config(mut self, now: SystemTime) -> Result<Config, Faults> {
         let on_dyno = self.text("DYNO").is_some();
-        let port = self.port();
-        let host = self.parsed("HOST", "Give one IP address, or leave it out for all interfaces.");
+        let listen = self.listen();
         let keys = self.keyring();
         let settings = self.settings(now);
         let https_only = self.switch("HTTPS_ONLY", on_dyno);
         let public_url = self.public_url(https_only);
-        let proxies = self.proxies(host, on_dyno);
+        let proxies = self.proxies(listen.as_ref().and_then(Listen::host), on_dyno);
         let workers = self.number("WORKER_THREADS", DEFAULT_WORKERS, WORKERS);
         let max_connections = self.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, CONNECTIONS);
+        let keep_alive = self.duration("KEEP_ALIVE_TIMEOUT", Limits::default().idle_time);
+        let drain_grace = self.drain_grace(on_dyno);
         let metrics = self.switch("METRICS", false);
         let users = self.users();
         let store = self.store(workers, users.is_none());
         let revocations = self.revocations(workers);
         let log_filter = self.log_filter();
         self.check_https(https_only, &proxies, settings.secure);
-        match (port, keys) {
-            (Some(port), Some((keyring, key_names))) if self.faults.is_empty() => Ok(Config {
-                host,
-                port,
+        match (listen, keys) {
+            (Some(listen), Some((keyring, key_names))) if self.faults.is_empty() => Ok(Config {
+                listen,
                 sessions: SessionConfig {
                     keyring: Arc::new(keyring),
                     key_names,
@@ -147,6 +152,8 @@ impl Reader {
                 trusted_proxies: proxies,
                 workers,
                 max_connections,
+                keep_alive,
+                drain_grace,
                 metrics,
                 store,
                 users,
@@ -214,12 +221,14 @@ impl Reader {
         self.read(name, remedy, parse).unwrap_or(default)
     }
 
-    fn port(&mut self) -> Option<u16> {
-        let remedy = "Set it to the port to listen on: 5000, say.";
-        if self.vars.get("PORT").is_none_or(|port| port.is_empty()) {
-            self.fault("PORT", "is not set", remedy);
-        }
-        self.parsed("PORT", remedy)
+    /// On a dyno none: its router sends nothing more to a dyno that is told to stop.
+    fn drain_grace(&mut self, on_dyno: bool) -> Duration {
+        let Limits { drain_grace, drain_time, .. } = Limits::default();
+        let default = if on_dyno { Duration::ZERO } else { drain_grace };
+        let remedy = "Give a time from 0s to 25s with its unit: 5s, 1500ms.";
+        let parse =
+            |text: &str| humantime::parse_duration(text).ok().filter(|grace| *grace <= drain_time);
+        self.read("DRAIN_GRACE", remedy, parse).unwrap_or(default)
     }
 
     fn settings(&mut self, now: SystemTime) -> Settings {

@@ -11,6 +11,7 @@ mod logfmt;
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,13 +19,14 @@ use std::sync::Arc;
 
 use lexopt::prelude::*;
 use log::{error, info, warn};
+use signal_hook::consts::{SIGUSR1, SIGUSR2};
 use waxseal::seal::Keyring;
 use waxseal::server::{self, ServeError, SlowWork};
 
 use app::password_hash::Cost;
 use app::{App, Metrics, Place, Site, Users};
 use command::print;
-use config::{Config, Faults, SessionConfig};
+use config::{Config, Faults, Listen, SessionConfig};
 
 /// It returns freed memory to the kernel where glibc's keeps most: after an attack the process is
 /// as small as before.
@@ -188,11 +190,19 @@ fn serve() -> ExitCode {
 }
 
 fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    info!(version = env!("CARGO_PKG_VERSION"); "starting");
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
-    let listener = server::listen(config.host, config.port)
-        .map_err(|error| format!("cannot listen on port {}: {error}", config.port))?;
-    let port = listener.local_addr()?.port();
+    ignore_user_signals()?;
     let SessionConfig { keyring, key_names, settings, revocations } = config.sessions;
+    let mut serving = server_config(config.listen)?;
+    serving.workers = config.workers;
+    serving.max_connections = config.max_connections;
+    serving.trusted_proxies = config.trusted_proxies;
+    // A connection to a store is a descriptor, and three files with SQLite.
+    let stores = usize::from(config.store.is_some()) + usize::from(revocations.is_some());
+    serving.reserved_descriptors += 3 * stores * config.workers.div_ceil(2);
+    serving.limits.idle_time = config.keep_alive;
+    serving.limits.drain_grace = config.drain_grace;
     let slow_work = SlowWork::for_workers(config.workers);
     let users = users(config.users, Arc::clone(&keyring))?;
     let metrics = config.metrics.then(|| Metrics::new(key_names, log_queue::dropped));
@@ -204,13 +214,30 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let site = Site { https_only: config.https_only, origin: config.public_url };
     let app = App::new(keyring, settings, place, users, slow_work, site, metrics)?;
     app.prepare();
-    info!(port, workers = config.workers, version = env!("CARGO_PKG_VERSION"); "listening");
-    let mut serving = server::Config::new(listener);
-    serving.workers = config.workers;
-    serving.max_connections = config.max_connections;
-    serving.trusted_proxies = config.trusted_proxies;
     server::serve(serving, move |request| app.answer(request))?;
     info!("stopped");
+    Ok(())
+}
+
+/// The server's settings for this socket.
+fn server_config(listen: Listen) -> Result<server::Config, String> {
+    match listen {
+        Listen::At { host, port } => server::listen(host, port)
+            .map(server::Config::new)
+            .map_err(|error| format!("cannot listen on port {port}: {error}")),
+        Listen::Inherited(listener) => {
+            let mut config = server::Config::new(listener);
+            config.listener_is_shared = true;
+            Ok(config)
+        }
+    }
+}
+
+/// SIGUSR1 and SIGUSR2 mean nothing here, and would end the process.
+fn ignore_user_signals() -> io::Result<()> {
+    for signal in [SIGUSR1, SIGUSR2] {
+        signal_hook::flag::register(signal, Arc::default())?;
+    }
     Ok(())
 }
 

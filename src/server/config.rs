@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use super::lifecycle::stop_handle::StopHandle;
 use super::limits::Limits;
 use crate::http::TrustedProxies;
 
@@ -11,10 +12,17 @@ use crate::http::TrustedProxies;
 pub struct Config {
     /// The socket that clients connect to.
     pub listener: TcpListener,
+    /// Another process accepts from the same socket too, or will: a supervisor holds it. At the end of a drain
+    /// the connections that wait to be accepted are left to it.
+    pub listener_is_shared: bool,
+    /// Ends the server, beside the signals.
+    pub stop: Option<StopHandle>,
     /// Threads that run the handler. There are as many lanes to tiny_http.
     pub workers: usize,
     /// Connections, at most; the limit of open files may allow less.
     pub max_connections: usize,
+    /// Descriptors that the program needs beside the server, for files and for connections to a store.
+    pub reserved_descriptors: usize,
     /// Proxies in front of this server that are trusted to tell whose requests they pass on. With
     /// none, at most a quarter of the connections belong to one address.
     pub trusted_proxies: TrustedProxies,
@@ -27,8 +35,11 @@ impl Config {
     pub fn new(listener: TcpListener) -> Self {
         Config {
             listener,
+            listener_is_shared: false,
+            stop: None,
             workers: 8,
             max_connections: 10_000,
+            reserved_descriptors: 16,
             trusted_proxies: TrustedProxies::NONE,
             limits: Limits::default(),
         }

@@ -9,6 +9,7 @@ use super::backend::lane::write_request;
 use super::connection::{Connection, Moment, Want};
 use super::limits::Limits;
 use super::message::{Answer, CompleteRequest};
+use super::phase::Phase;
 use super::ticket::Ticket;
 use crate::http::Method;
 
@@ -37,7 +38,7 @@ const MOST_MEMORY: usize = 400 << 10;
 /// it never may.
 pub fn drive<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Deed> {
     let limits = Limits::default();
-    let moment = Moment { now: Instant::now(), limits: &limits, draining: false };
+    let moment = Moment { now: Instant::now(), limits: &limits, phase: Phase::Serving };
     let mut driver =
         Driver { connection: Connection::new(moment), kernel: VecDeque::new(), deeds: vec![] };
     for piece in pieces {

@@ -4,12 +4,14 @@
 //! happened, in one order a turn, and carries requests and answers between them; these three do not
 //! know each other.
 
+mod draining;
+
 use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use log::{info, warn};
+use log::info;
 use mio::{Events, Interest, Poll, Token};
 
 use super::backend::backend_socket::BackendSocket;
@@ -20,9 +22,12 @@ use super::backend::{Backend, Broken};
 use super::config::Config;
 use super::connection::rejection;
 use super::connections::{Connections, Progress};
+use super::descriptors::Descriptors;
 use super::dispatch::{Dispatch, Overdue, Waiting};
+use super::lifecycle::drain::Drain;
 use super::lifecycle::signals::Signals;
 use super::lifecycle::watchdog::{Signs, Watchdog};
+use super::limits::Limits;
 use super::message::Answer;
 use super::readiness::Readiness;
 use super::serve_error::ServeError;
@@ -40,6 +45,7 @@ pub(super) struct EventLoop {
     backend: Backend,
     completions: Arc<Completions>,
     statistics: Arc<WorkerStatistics>,
+    port: u16,
     workers: usize,
     signals: Signals,
     watchdog: Watchdog,
@@ -49,14 +55,15 @@ pub(super) struct EventLoop {
     answered: Vec<ConnectionKey>,
     /// Bytes of the lanes' buffers that are counted.
     lane_memory: usize,
-    drain_time: Duration,
-    /// When the drain is to be over, once it has begun.
-    drained_by: Option<Instant>,
+    limits: Limits,
+    /// Where one has begun.
+    drain: Option<Drain>,
 }
 
 impl EventLoop {
     pub(super) fn new(
         config: Config,
+        descriptors: Descriptors,
         poll: Poll,
         exchange: Exchange,
         mut signals: Signals,
@@ -64,22 +71,24 @@ impl EventLoop {
     ) -> io::Result<EventLoop> {
         let Exchange { pending, completions, statistics } = exchange;
         let (workers, limits) = (config.workers, config.limits.clone());
+        let port = config.listener.local_addr()?.port();
         let registry = || poll.registry().try_clone();
-        registry()?.register(&mut signals.socket, SIGNALS, Interest::READABLE)?;
+        registry()?.register(signals.socket(), SIGNALS, Interest::READABLE)?;
         Ok(EventLoop {
-            connections: Connections::new(config, registry()?)?,
+            connections: Connections::new(config, descriptors, registry()?)?,
             dispatch: Dispatch::new(workers, &limits)?,
             backend: Backend::new(socket, pending, workers, &limits, registry()?),
             completions,
             statistics,
+            port,
             workers,
             signals,
             watchdog: Watchdog::new(limits.stuck_time),
             completed: Vec::new(),
             answered: Vec::new(),
             lane_memory: 0,
-            drain_time: limits.drain_time,
-            drained_by: None,
+            limits,
+            drain: None,
             poll,
         })
     }
@@ -117,13 +126,9 @@ impl EventLoop {
             self.dispatch.next_deadline(),
             self.backend.next_deadline(),
             self.watchdog.look_at(),
-            self.drained_by,
+            self.drain.map(|drain| drain.next_deadline()),
         ];
         deadlines.into_iter().flatten().min()
-    }
-
-    fn is_drained(&self) -> bool {
-        self.drained_by.is_some() && self.connections.len() == 0
     }
 
     /// One turn: tells the parts what has happened and what is due, and writes what comes of it.
@@ -159,6 +164,7 @@ impl EventLoop {
             self.advance(now, key);
         }
         let more = self.connections.accept(now);
+        self.connections.lend_to_lanes(self.backend.extra_lanes());
         self.backend.open_missing(now);
         self.write(now);
         self.watch(now)?;
@@ -254,6 +260,9 @@ impl EventLoop {
                 Completion::Probe { lane, number } => {
                     if !self.backend.probe_answered(lane, number) {
                         self.wrong_number(now, lane);
+                    } else if self.backend.opened() == 1 {
+                        // Only now can a request be answered.
+                        info!(port = self.port, workers = self.workers; "listening");
                     }
                 }
                 Completion::Request { lane, ticket, answer } => {
@@ -322,9 +331,7 @@ impl EventLoop {
         }
         let probe = self.backend.overdue_probe(now);
         self.retire(now, probe);
-        if self.drained_by.is_some_and(|due| due <= now) {
-            self.give_up_draining();
-        }
+        self.drain(now);
     }
 
     /// An answer is overdue: who waits for it gets a rejection, and its lane is given up. Others
@@ -364,37 +371,6 @@ impl EventLoop {
             Some(why) => Err(ServeError::Stuck(why)),
             None => Ok(()),
         }
-    }
-
-    // The drain.
-
-    fn signalled(&mut self, now: Instant) -> Result<(), ServeError> {
-        match self.signals.count() {
-            0 => Ok(()),
-            1 if self.drained_by.is_none() => {
-                self.begin_drain(now);
-                Ok(())
-            }
-            _ => Err(ServeError::Interrupted),
-        }
-    }
-
-    fn begin_drain(&mut self, now: Instant) {
-        info!(connections = self.connections.len(); "draining");
-        self.drained_by = Some(now + self.drain_time);
-        self.connections.accept_backlog(now);
-        self.backend.begin_drain();
-        self.signals.arm();
-        for key in self.connections.begin_drain() {
-            self.advance(now, key);
-            self.connections.say_goodbye(now, key);
-        }
-    }
-
-    fn give_up_draining(&mut self) {
-        let connections = self.connections.len();
-        warn!(connections; "the drain took too long; connections are cut off");
-        self.connections.close_all();
     }
 }
 

@@ -46,6 +46,10 @@ pub struct Limits {
     pub stuck_time: Duration,
     /// Time for a drain.
     pub drain_time: Duration,
+    /// Of that, the time in which the server goes on accepting and answering, each time with
+    /// `Connection: close`, so that clients and proxies learn of the drain from an answer. It is skipped
+    /// where nobody is connected but clients whose request has not begun.
+    pub drain_grace: Duration,
 }
 
 impl Default for Limits {
@@ -68,6 +72,7 @@ impl Default for Limits {
             probe_time: Duration::from_secs(5),
             stuck_time: Duration::from_secs(60),
             drain_time: Duration::from_secs(25),
+            drain_grace: Duration::from_secs(5),
         }
     }
 }
@@ -89,6 +94,7 @@ impl Limits {
             &mut self.probe_time,
             &mut self.stuck_time,
             &mut self.drain_time,
+            &mut self.drain_grace,
         ] {
             *time = LONGEST.min(*time);
         }

@@ -32,8 +32,9 @@
 //! | `connections/` | owns all sockets of clients: who comes in, who makes room, how much is held |
 //! | `dispatch/` | owns the waiting queue and the requests in flight: whose turn it is, what is overdue |
 //! | `backend/` | owns the lanes, tiny_http and the workers |
-//! | `lifecycle/` | ends the server: signals, being stuck |
-//! | `message.rs`, `ticket.rs`, `tokens.rs`, `readiness.rs` | pass between the parts: requests and answers, the names of requests, connections and lanes, and events |
+//! | `lifecycle/` | ends the server: signals, the times of a drain, being stuck |
+//! | `message.rs`, `ticket.rs`, `tokens.rs`, `readiness.rs`, `phase.rs` | pass between the parts: requests and answers, the names of requests, connections and lanes, events, and how far the end has come |
+//! | `descriptors.rs` | tells what the limit of open files allows |
 //! | `config.rs`, `limits.rs`, `listener.rs`, `slow_work.rs`, `serve_error.rs` | are what programs set, open, use and get back |
 //! | `driver.rs` | drives one connection with bytes, for tests and the fuzzer |
 //!
@@ -60,6 +61,7 @@ mod backend;
 mod config;
 mod connection;
 mod connections;
+mod descriptors;
 mod dispatch;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -69,6 +71,7 @@ mod lifecycle;
 mod limits;
 mod listener;
 mod message;
+mod phase;
 mod readiness;
 mod serve_error;
 mod slow_work;
@@ -81,6 +84,7 @@ use std::io;
 use mio::Poll;
 
 pub use config::Config;
+pub use lifecycle::stop_handle::StopHandle;
 pub use limits::Limits;
 pub use listener::listen;
 pub use serve_error::ServeError;
@@ -89,10 +93,13 @@ pub use slow_work::{Leave, SlowWork};
 use crate::http::{Request, Response};
 use backend::backend_socket::BackendSocket;
 use backend::workers::{Exchange, Workers};
+use descriptors::Descriptors;
 use event_loop::EventLoop;
 use lifecycle::signals::Signals;
 
-/// Serves until SIGTERM or SIGINT, then drains: what has begun is finished.
+/// Serves until SIGTERM, SIGINT, SIGHUP, SIGQUIT or the [`StopHandle`], then drains: for the grace time
+/// ([`Limits::drain_grace`]) it goes on, with every answer the last of its connection; then what has begun is
+/// finished. A second SIGTERM or SIGINT ends it at once.
 ///
 /// The calling thread becomes the event loop. A panic of the handler costs one 500. Nothing here ends the
 /// process, or changes what a panic does: panics of other threads are no business of the server's.
@@ -108,12 +115,14 @@ where
     config.limits = config.limits.within_reason();
     config.workers = config.workers.max(1);
     let start = |error: io::Error| ServeError::Start(error.to_string());
-    let signals = Signals::catch().map_err(start)?;
+    let descriptors = Descriptors::reserve(&config).map_err(start)?;
+    let stop = config.stop.take().map_or_else(StopHandle::new, Ok).map_err(start)?;
+    let signals = Signals::catch(stop).map_err(start)?;
     let (socket, listener) = BackendSocket::listen().map_err(start)?;
     let poll = Poll::new().map_err(start)?;
     let capacity = dispatch::capacity(config.workers);
     let exchange =
         Exchange::new(poll.registry(), capacity, config.limits.lane_time).map_err(start)?;
     let _workers = Workers::start(listener, &config, exchange.clone(), handler)?;
-    EventLoop::new(config, poll, exchange, signals, socket).map_err(start)?.run()
+    EventLoop::new(config, descriptors, poll, exchange, signals, socket).map_err(start)?.run()
 }

@@ -22,7 +22,6 @@ pub(super) mod workers;
 
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,9 +53,7 @@ struct Probe {
 /// See the module's documentation.
 pub(super) struct Backend {
     registry: Registry,
-    /// Gone once the drain has begun: no lane is opened after that.
-    socket: Option<BackendSocket>,
-    address: SocketAddr,
+    socket: BackendSocket,
     lanes: SlotMap<LaneKey, Lane>,
     keys: Keys<LaneKey>,
     /// How many there shall be.
@@ -84,8 +81,7 @@ impl Backend {
     ) -> Self {
         Backend {
             registry,
-            address: socket.address.clone(),
-            socket: Some(socket),
+            socket,
             lanes: SlotMap::with_key(),
             keys: Keys::new(),
             wanted: workers,
@@ -101,7 +97,7 @@ impl Backend {
 
     /// When the next thing is due, if anything is.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let probe = self.probe.as_ref().map(|probe| probe.due).filter(|_| self.can_replace());
+        let probe = self.probe.as_ref().map(|probe| probe.due);
         probe.into_iter().chain(self.open_again_at).min()
     }
 
@@ -126,19 +122,20 @@ impl Backend {
         self.usable().count() == self.wanted
     }
 
+    /// How many more lanes there are, or are about to be, than workers: those that were given up.
+    pub(super) fn extra_lanes(&self) -> usize {
+        let missing = usize::from(self.probe.is_none() && !self.is_complete());
+        (self.lanes.len() + missing).saturating_sub(self.wanted)
+    }
+
     /// Lanes opened, ever.
     pub(super) fn opened(&self) -> usize {
         self.opened
     }
 
-    /// Another can take the place of a lane that is closed.
-    pub(super) fn can_replace(&self) -> bool {
-        self.socket.is_some()
-    }
-
-    /// A late answer may come over this lane: it is given up, or cannot be replaced.
+    /// A late answer may come over this lane: it is given up.
     pub(super) fn may_be_late(&self, key: LaneKey) -> bool {
-        !self.can_replace() || self.lanes.get(key).is_none_or(Lane::is_given_up)
+        self.lanes.get(key).is_none_or(Lane::is_given_up)
     }
 
     // Requests.
@@ -239,7 +236,7 @@ impl Backend {
     pub(super) fn open_missing(&mut self, now: Instant) {
         self.open_again_at.take_if(|due| *due <= now);
         let is_missing = self.probe.is_none() && self.usable().count() < self.wanted;
-        if !is_missing || !self.can_replace() || self.open_again_at.is_some() {
+        if !is_missing || self.open_again_at.is_some() {
             return;
         }
         if let Err(error) = self.open(now) {
@@ -254,7 +251,7 @@ impl Backend {
     /// Opens a lane and sends the probe.
     fn open(&mut self, now: Instant) -> io::Result<()> {
         let number = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
-        let key = self.lanes.insert(Lane::new(UnixStream::connect_addr(&self.address)?));
+        let key = self.lanes.insert(Lane::new(UnixStream::connect_addr(&self.socket.address)?));
         self.keys.note(key);
         self.probe = Some(Probe { lane: key, number, due: now + self.probe_time });
         let sent = self.send_probe(key, number);
@@ -285,18 +282,16 @@ impl Backend {
         true
     }
 
-    /// A lane whose probe is not answered in time. In a drain no other can take its place.
+    /// A lane whose probe is not answered in time.
     pub(super) fn overdue_probe(&self, now: Instant) -> Option<(LaneKey, Broken)> {
-        let probe = self.probe.as_ref().filter(|probe| self.can_replace() && probe.due <= now)?;
+        let probe = self.probe.as_ref().filter(|probe| probe.due <= now)?;
         Some((probe.lane, Broken("no answer in time")))
     }
 
-    /// An answer is overdue on a lane: another is to take its place. In a drain none can.
+    /// An answer is overdue on a lane: another is to take its place.
     pub(super) fn give_up(&mut self, key: LaneKey) {
-        let can_replace = self.can_replace();
         if let Some(lane) = self.lanes.get_mut(key)
             && !lane.is_given_up()
-            && can_replace
         {
             lane.give_up();
             warn!(reason = "no answer in time"; "a lane is given up");
@@ -313,7 +308,7 @@ impl Backend {
     /// Closes a lane that is broken; false where it is closed already.
     pub(super) fn retire(&mut self, key: LaneKey, why: Broken) -> bool {
         let is_open = self.close(key);
-        if is_open && self.can_replace() {
+        if is_open {
             warn!(reason = why.0; "a lane is closed");
         }
         is_open
@@ -322,12 +317,6 @@ impl Backend {
     fn close(&mut self, key: LaneKey) -> bool {
         self.probe.take_if(|probe| probe.lane == key);
         self.lanes.remove(key).is_some()
-    }
-
-    /// From here on no lane is opened.
-    pub(super) fn begin_drain(&mut self) {
-        self.socket = None;
-        self.open_again_at = None;
     }
 }
 

@@ -142,19 +142,6 @@ fn a_request_is_taken_by_one_worker_and_by_none_once_it_is_forgotten() {
 }
 
 #[test]
-fn in_a_drain_no_lane_is_opened_and_none_is_given_up() {
-    let mut run = Run::complete(2);
-    let (lane, _) = run.passes(0).unwrap();
-    run.backend.begin_drain();
-    run.backend.give_up(lane);
-    assert_eq!(run.passes(0).unwrap().0, lane);
-    assert!(run.backend.may_be_late(lane));
-    assert!(run.backend.retire(lane, Broken("it was closed")));
-    assert!(!run.opens());
-    assert_eq!(run.backend.next_deadline(), None);
-}
-
-#[test]
 fn opening_is_tried_again_after_a_pause() {
     let mut run = Run::new(1);
     drop(std::mem::replace(&mut run._listener, BackendSocket::listen().unwrap().1));

@@ -13,7 +13,7 @@ impl Connection {
         let State::InFlight(in_flight) = self.state else { return };
         let after = match in_flight.persistence {
             Persistence::Close => After::Close,
-            _ if moment.draining => After::Close,
+            _ if moment.phase.is_draining() => After::Close,
             _ => After::NextRequest,
         };
         self.write(answer, after, in_flight.persistence);
@@ -84,9 +84,6 @@ impl Connection {
                 let behind = mem::take(&mut self.input);
                 self.is_again |= !behind.is_empty();
                 self.receive_head(moment, &behind);
-                if moment.draining && self.is_idle() {
-                    self.enter(moment, State::Closed);
-                }
             }
             _ => {}
         }

@@ -33,10 +33,11 @@ pub(super) mod rejection;
 mod target;
 
 use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::limits::Limits;
 use super::message::CompleteRequest;
+use super::phase::Phase;
 use crate::http::Head;
 use output::Output;
 use parser::Persistence;
@@ -46,13 +47,37 @@ use partial_request::PartialRequest;
 /// who sends large ones can keep others from signing in.
 const SMALL_BODY: usize = 4 << 10;
 
+/// The time for which input is discarded after an answer while the server ends, so that nobody who goes on
+/// sending delays its end.
+const LAST_LINGER: Duration = Duration::from_millis(75);
+
 /// The circumstances of an event.
 #[derive(Clone, Copy)]
 pub(super) struct Moment<'a> {
     pub(super) now: Instant,
     pub(super) limits: &'a Limits,
-    /// The server is about to stop: every answer is the last of its connection.
-    pub(super) draining: bool,
+    pub(super) phase: Phase,
+}
+
+impl Moment<'_> {
+    /// The time until something must have come from the client: what the limits say, and in the end no more
+    /// than the last call.
+    fn deadline_to_send(&self, time: Duration) -> Instant {
+        let deadline = self.now + time;
+        match self.phase {
+            Phase::Ending { last_call } => deadline.min(last_call),
+            Phase::Serving | Phase::Grace => deadline,
+        }
+    }
+
+    /// The time until which input is discarded after the last answer.
+    fn deadline_to_linger(&self) -> Instant {
+        self.now
+            + match self.phase {
+                Phase::Ending { .. } => self.limits.linger_time.min(LAST_LINGER),
+                Phase::Serving | Phase::Grace => self.limits.linger_time,
+            }
+    }
 }
 
 /// The state of a connection. The one place where it changes is [`Connection::enter`].
@@ -157,7 +182,7 @@ impl Connection {
         Connection {
             state: State::Idle,
             since: moment.now,
-            deadline: Some(moment.now + moment.limits.idle_time),
+            deadline: Some(moment.deadline_to_send(moment.limits.idle_time)),
             input: Vec::new(),
             output: Output::default(),
             is_again: false,
@@ -174,11 +199,11 @@ impl Connection {
         let Moment { now, limits, .. } = moment;
         self.since = now;
         self.deadline = match &state {
-            State::Idle => Some(now + limits.idle_time),
-            State::Head => Some(now + limits.head_time),
-            State::Body(_) => Some(now + limits.body_time),
+            State::Idle => Some(moment.deadline_to_send(limits.idle_time)),
+            State::Head => Some(moment.deadline_to_send(limits.head_time)),
+            State::Body(_) => Some(moment.deadline_to_send(limits.body_time)),
             State::Answering(_) => Some(now + limits.time_for_answer(self.output.len())),
-            State::ShuttingDown | State::Lingering { .. } => Some(now + limits.linger_time),
+            State::ShuttingDown | State::Lingering { .. } => Some(moment.deadline_to_linger()),
             State::Ready(_) | State::InFlight(_) | State::Closed => None,
         };
         if matches!(state, State::ShuttingDown | State::Closed) {
@@ -261,7 +286,7 @@ impl Connection {
     }
 
     /// Nothing of a request is here, and none is being answered.
-    pub(super) fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
     }
 
@@ -349,19 +374,27 @@ impl Connection {
         self.enter(moment, next);
     }
 
-    /// The deadline has passed.
+    /// The deadline has passed. While the server ends, an unfinished request is closed in silence: its client
+    /// is not to blame.
     pub(super) fn expire(&mut self, moment: Moment<'_>) {
+        let is_ending = matches!(moment.phase, Phase::Ending { .. });
         match self.state {
-            State::Head => self.reject(moment, rejection::SLOW_HEAD),
-            State::Body(_) => self.reject(moment, rejection::SLOW_BODY),
+            State::Head if !is_ending => self.reject(moment, rejection::SLOW_HEAD),
+            State::Body(_) if !is_ending => self.reject(moment, rejection::SLOW_BODY),
             State::Ready(_) | State::InFlight(_) => {}
             _ => self.enter(moment, State::Closed),
         }
     }
 
-    /// It must go, in silence.
-    pub(super) fn close(&mut self, moment: Moment<'_>) {
-        self.enter(moment, State::Closed);
+    /// The server ends: whatever the client has yet to send must come sooner.
+    pub(super) fn hasten(&mut self, moment: Moment<'_>) {
+        let Phase::Ending { last_call } = moment.phase else { return };
+        let latest = match self.stage() {
+            Stage::Idle | Stage::Head | Stage::Body => last_call,
+            Stage::Closing => moment.deadline_to_linger(),
+            Stage::Waiting | Stage::Answering => return,
+        };
+        self.deadline = self.deadline.map(|deadline| deadline.min(latest));
     }
 }
 

@@ -11,24 +11,24 @@ struct Visit {
     connection: Connection,
     limits: Limits,
     now: Instant,
-    draining: bool,
+    phase: Phase,
 }
 
 impl Visit {
     fn new() -> Visit {
         let (limits, now) = (Limits::default(), Instant::now());
-        let connection = Connection::new(Moment { now, limits: &limits, draining: false });
-        Visit { connection, limits, now, draining: false }
+        let connection = Connection::new(Moment { now, limits: &limits, phase: Phase::Serving });
+        Visit { connection, limits, now, phase: Phase::Serving }
     }
 
     fn send(&mut self, bytes: &[u8]) -> &mut Self {
-        let moment = Moment { now: self.now, limits: &self.limits, draining: self.draining };
+        let moment = Moment { now: self.now, limits: &self.limits, phase: self.phase };
         self.connection.receive(moment, bytes);
         self
     }
 
     fn moment(&mut self, deed: impl FnOnce(&mut Connection, Moment<'_>)) -> &mut Self {
-        let moment = Moment { now: self.now, limits: &self.limits, draining: self.draining };
+        let moment = Moment { now: self.now, limits: &self.limits, phase: self.phase };
         deed(&mut self.connection, moment);
         self
     }
@@ -250,29 +250,29 @@ fn what_lies_in_the_program_takes_no_memory() {
 
 #[test]
 fn what_an_answer_says_of_the_connection() {
-    let connection = |request: &str, draining| {
+    let connection = |request: &str, phase| {
         let mut visit = Visit::new();
         visit.send(request.as_bytes());
-        visit.draining = draining;
+        visit.phase = phase;
         let answer = visit.answer();
         let said =
             answer.lines().find_map(|line| line.strip_prefix("Connection: ").map(str::to_owned));
         (said.unwrap_or_default(), visit.tick() == Want::ShutDown)
     };
     let word = |said: &str, closes| (said.to_owned(), closes);
-    assert_eq!(connection("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false), word("", false));
-    assert_eq!(connection("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true), word("close", true));
+    assert_eq!(connection("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Phase::Serving), word("", false));
+    assert_eq!(connection("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Phase::Grace), word("close", true));
     assert_eq!(
-        connection("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false),
+        connection("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", Phase::Serving),
         word("close", true)
     );
-    assert_eq!(connection("GET / HTTP/1.0\r\n\r\n", false), word("close", true));
+    assert_eq!(connection("GET / HTTP/1.0\r\n\r\n", Phase::Serving), word("close", true));
     assert_eq!(
-        connection("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", false),
+        connection("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Phase::Serving),
         word("keep-alive", false)
     );
     assert_eq!(
-        connection("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true),
+        connection("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Phase::Grace),
         word("close", true)
     );
 }

@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The listener, and whether it is worth asking.
 pub(super) struct Acceptor {
     listener: TcpListener,
+    /// Another process accepts from it too, or will.
+    pub(super) is_shared: bool,
     /// There may be connections to accept.
     pending: bool,
     /// Accepting failed, which has been logged.
@@ -32,7 +34,11 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(super) fn new(listener: std::net::TcpListener, registry: &Registry) -> io::Result<Self> {
+    pub(super) fn new(
+        listener: std::net::TcpListener,
+        is_shared: bool,
+        registry: &Registry,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         // Accepted sockets inherit it, which saves a call for each. Where they do not, answers are
         // still written whole.
@@ -41,7 +47,7 @@ impl Acceptor {
         }
         let mut listener = TcpListener::from_std(listener);
         registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Acceptor { listener, pending: true, failing: false, again_at: None })
+        Ok(Acceptor { listener, is_shared, pending: true, failing: false, again_at: None })
     }
 
     pub(super) fn again_at(&self) -> Option<Instant> {
@@ -109,11 +115,30 @@ impl Connections {
         true
     }
 
-    /// Accepts the connections that were made before the drain: a request may have come over them.
-    pub(in crate::server) fn accept_backlog(&mut self, now: Instant) {
-        self.newcomers();
-        for _ in 0..=BACKLOG / AT_ONCE {
-            self.accept(now);
+    /// Accepts no more. Connections that were made already are let in, unless another process has the same
+    /// socket: a request may have come over them.
+    pub(super) fn stop_accepting(&mut self, now: Instant) {
+        if self.acceptor.as_ref().is_some_and(|acceptor| !acceptor.is_shared) {
+            self.newcomers();
+            for _ in 0..=BACKLOG / AT_ONCE {
+                self.accept(now);
+            }
+        }
+        // The kernel tells of a socket as long as any process has it.
+        if let Some(mut acceptor) = self.acceptor.take()
+            && let Err(error) = self.registry.deregister(&mut acceptor.listener)
+        {
+            debug!(error:% = error; "the listener cannot be deregistered");
+        }
+    }
+
+    /// So many lanes more than workers need descriptors: connections make room for them.
+    pub(in crate::server) fn lend_to_lanes(&mut self, extra_lanes: usize) {
+        self.admission.lend(extra_lanes);
+        while self.entries.len() > self.admission.limit()
+            && let Some(key) = self.evictable()
+        {
+            self.remove(key);
         }
     }
 
@@ -135,7 +160,7 @@ impl Connections {
             self.remove(other);
         }
         kernel_buffers::narrow(&socket);
-        let moment = Moment { now, limits: &self.limits, draining: self.draining };
+        let moment = Moment { now, limits: &self.limits, phase: self.phase };
         let key = self.entries.insert(Entry::new(socket, address, Connection::new(moment)));
         let token = self.keys.note(key);
         let Some(entry) = self.entries.get_mut(key) else { return };

@@ -1,19 +1,14 @@
 //! Limits the connections, and how many of them come from one address.
 
-use log::warn;
 use std::collections::HashMap;
 
+use crate::server::descriptors::Descriptors;
 use crate::server::subscriber::Subscriber;
-
-/// Descriptors for everything but connections and lanes: standard streams, poll, signals, log,
-/// stores.
-const SPARE_DESCRIPTORS: usize = 64;
-/// Descriptors for a lane: the event loop's, two of tiny_http's, and as many for each of two in its place
-/// that were given up, the older of which is closed before there can be a third.
-const DESCRIPTORS_PER_LANE: usize = 9;
 
 /// Counts connections.
 pub(super) struct Admission {
+    wished: usize,
+    descriptors: Descriptors,
     limit: usize,
     /// Not for proxies that are trusted: the connections of all their visitors come from them.
     limit_per_address: usize,
@@ -21,9 +16,20 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(wished: usize, descriptors: Descriptors) -> Self {
+        let limit = wished.min(descriptors.connections_beside(0)).max(1);
         let limit_per_address = (limit / 4).max(1);
-        Admission { limit, limit_per_address, by_address: HashMap::new() }
+        Admission { wished, descriptors, limit, limit_per_address, by_address: HashMap::new() }
+    }
+
+    /// How many connections there may be.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// So many lanes more than workers need descriptors too.
+    pub(super) fn lend(&mut self, extra_lanes: usize) {
+        self.limit = self.wished.min(self.descriptors.connections_beside(extra_lanes)).max(1);
     }
 
     /// Whether there is room beside so many connections.
@@ -53,31 +59,13 @@ impl Admission {
     }
 }
 
-/// How many connections the process may have: what is wished, within what descriptors allow once
-/// the soft limit is raised to the hard one.
-pub(super) fn connections_within_descriptors(wished: usize, lanes: usize) -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: maximum, maximum };
-    let descriptors = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => maximum,
-        Err(_) => current,
-    };
-    let descriptors = descriptors.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    let allowed = descriptors.saturating_sub(DESCRIPTORS_PER_LANE * lanes + SPARE_DESCRIPTORS);
-    if allowed < wished {
-        warn!(wished, allowed; "the limit of open files allows fewer connections");
-    }
-    wished.min(allowed).max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_quarter_to_one_address() {
-        let mut admission = Admission::new(8);
+        let mut admission = Admission::new(8, Descriptors::PLENTY);
         let a: [Subscriber; 4] =
             ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:1.2.3.4"]
                 .map(|a| Subscriber::of(a.parse().unwrap()));

@@ -9,6 +9,7 @@
 //! | `accepting.rs`, `admission.rs` | accept connections, and tell how many there may be |
 //! | `eviction.rs` | tells which connection makes room |
 //! | `crowding.rs` | tells which connection of an address makes room for another of it |
+//! | `draining.rs` | leads them through a drain |
 //! | `deadlines.rs` | tells on which connection something is overdue |
 //! | `lazy_order.rs` | keeps the order that the two above need |
 //! | `memory.rs` | counts the bytes in all buffers |
@@ -18,6 +19,7 @@ mod accepting;
 mod admission;
 mod crowding;
 mod deadlines;
+mod draining;
 mod entry;
 mod eviction;
 mod kernel_buffers;
@@ -35,14 +37,16 @@ use slotmap::SlotMap;
 use super::config::Config;
 use super::connection::rejection::Rejection;
 use super::connection::{Connection, Moment, Stage, Want};
+use super::descriptors::Descriptors;
 use super::limits::Limits;
 use super::message::{Answer, CompleteRequest};
+use super::phase::Phase;
 use super::readiness::Readiness;
 use super::subscriber::Subscriber;
 use super::tokens::{ConnectionKey, Keys};
 use crate::http::TrustedProxies;
 use accepting::Acceptor;
-use admission::{Admission, connections_within_descriptors};
+use admission::Admission;
 use crowding::Crowding;
 use deadlines::Deadlines;
 use entry::Entry;
@@ -76,11 +80,11 @@ pub(super) struct ReadyRequest {
 pub(super) struct Connections {
     registry: Registry,
     limits: Limits,
-    draining: bool,
+    phase: Phase,
     scratch: Vec<u8>,
     entries: SlotMap<ConnectionKey, Entry>,
     keys: Keys<ConnectionKey>,
-    /// Gone once the drain has begun.
+    /// Gone once the grace time of a drain is over.
     acceptor: Option<Acceptor>,
     admission: Admission,
     crowding: Crowding,
@@ -96,18 +100,22 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(config: Config, registry: Registry) -> io::Result<Self> {
-        let limit = connections_within_descriptors(config.max_connections, config.workers);
+    pub(super) fn new(
+        config: Config,
+        descriptors: Descriptors,
+        registry: Registry,
+    ) -> io::Result<Self> {
+        let admission = Admission::new(config.max_connections, descriptors);
         Ok(Connections {
-            acceptor: Some(Acceptor::new(config.listener, &registry)?),
+            acceptor: Some(Acceptor::new(config.listener, config.listener_is_shared, &registry)?),
             registry,
-            draining: false,
+            phase: Phase::Serving,
             scratch: vec![0; SCRATCH],
             // A table that never grows never lies in the way of memory that is given back. Room
             // that is not used costs address space only.
-            entries: SlotMap::with_capacity_and_key(limit + 1),
+            entries: SlotMap::with_capacity_and_key(admission.limit() + 1),
             keys: Keys::new(),
-            admission: Admission::new(limit),
+            admission,
             crowding: Crowding::default(),
             proxies: config.trusted_proxies,
             deadlines: Deadlines::new(),
@@ -167,7 +175,7 @@ impl Connections {
 
     /// One thing that the connection wants. An error means that it is over.
     fn step(&mut self, now: Instant, key: ConnectionKey) -> io::Result<Step> {
-        let moment = Moment { now, limits: &self.limits, draining: self.draining };
+        let moment = Moment { now, limits: &self.limits, phase: self.phase };
         let Some(entry) = self.entries.get_mut(key).filter(|entry| !entry.broken) else {
             return Err(ErrorKind::ConnectionAborted.into());
         };
@@ -219,7 +227,7 @@ impl Connections {
         now: Instant,
         key: ConnectionKey,
     ) -> Option<(CompleteRequest, IpAddr)> {
-        let moment = Moment { now, limits: &self.limits, draining: self.draining };
+        let moment = Moment { now, limits: &self.limits, phase: self.phase };
         let entry = self.entries.get_mut(key)?;
         let request = entry.connection.take_request(moment)?;
         let address = entry.address;
@@ -246,7 +254,7 @@ impl Connections {
         key: ConnectionKey,
         change: impl FnOnce(&mut Connection, Moment<'_>),
     ) {
-        let moment = Moment { now, limits: &self.limits, draining: self.draining };
+        let moment = Moment { now, limits: &self.limits, phase: self.phase };
         if let Some(entry) = self.entries.get_mut(key) {
             change(&mut entry.connection, moment);
         }
@@ -263,31 +271,6 @@ impl Connections {
         }
         self.change(now, key, |connection, moment| connection.expire(moment));
         Some(key)
-    }
-
-    /// Begins the drain: no connection is accepted any more, and every answer is the last. All
-    /// connections are to be advanced, and then [`Connections::say_goodbye`] to.
-    pub(super) fn begin_drain(&mut self) -> Vec<ConnectionKey> {
-        self.draining = true;
-        self.acceptor = None;
-        for entry in self.entries.values_mut() {
-            // A request may have come that no event has told of yet.
-            entry.readable |= entry.connection.is_idle();
-        }
-        self.entries.keys().collect()
-    }
-
-    /// Closes a connection on which nothing is under way.
-    pub(super) fn say_goodbye(&mut self, now: Instant, key: ConnectionKey) {
-        if self.entries.get(key).is_some_and(|entry| entry.connection.is_idle()) {
-            self.change(now, key, |connection, moment| connection.close(moment));
-            self.advance(now, key);
-        }
-    }
-
-    /// Closes all connections, whatever is under way.
-    pub(super) fn close_all(&mut self) {
-        self.entries.clear();
     }
 
     // Out.

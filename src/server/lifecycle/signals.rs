@@ -1,63 +1,55 @@
-//! SIGTERM and SIGINT: the first begins a drain, the second ends the process at once.
+//! What ends a server from without: signals. From within, a [`StopHandle`].
 
-use std::io::{self, Read};
-use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::{SigId, flag, low_level};
+use mio::net::UnixStream;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
 
-/// The exit code after a second signal.
-const EXIT_CODE: i32 = 1;
+use super::stop_handle::StopHandle;
 
-/// Tells the event loop of signals, through a socket that it can wait for.
+/// What the server was told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Told {
+    Nothing,
+    /// To finish what has begun, and end.
+    Drain,
+    /// To end at once: SIGTERM or SIGINT came again.
+    End,
+}
+
+/// Tells the event loop of signals and of the handle, through a socket that it can wait for.
+///
+/// SIGHUP and SIGQUIT begin a drain like the others, but never end the process at once: systemd and terminals
+/// send SIGHUP beside SIGTERM.
 pub(in crate::server) struct Signals {
-    pub(in crate::server) socket: mio::net::UnixStream,
-    armed: Arc<AtomicBool>,
-    registered: Vec<SigId>,
+    delivery: SignalDelivery<UnixStream, SignalOnly>,
+    stop: StopHandle,
+    /// SIGTERM and SIGINT, so far.
+    to_end: usize,
 }
 
 impl Signals {
-    pub(in crate::server) fn catch() -> io::Result<Signals> {
-        let (read, write) = UnixStream::pair()?;
-        read.set_nonblocking(true)?;
-        let armed = Arc::new(AtomicBool::new(false));
-        let mut registered = Vec::new();
-        for signal in [SIGTERM, SIGINT] {
-            // Once armed, the process ends in the signal's own handler, whatever the loop does.
-            registered.push(flag::register_conditional_shutdown(
-                signal,
-                EXIT_CODE,
-                Arc::clone(&armed),
-            )?);
-            registered.push(low_level::pipe::register(signal, write.try_clone()?)?);
+    pub(in crate::server) fn catch(stop: StopHandle) -> io::Result<Signals> {
+        let (woken, wakes) = stop.socket()?;
+        let signals = [SIGTERM, SIGINT, SIGHUP, SIGQUIT];
+        let delivery = SignalDelivery::with_pipe(woken, wakes, SignalOnly::default(), signals)?;
+        Ok(Signals { delivery, stop, to_end: 0 })
+    }
+
+    /// The socket to wait for.
+    pub(in crate::server) fn socket(&mut self) -> &mut UnixStream {
+        self.delivery.get_read_mut()
+    }
+
+    /// What came since the last call.
+    pub(in crate::server) fn take(&mut self) -> Told {
+        let mut told = if self.stop.is_asked() { Told::Drain } else { Told::Nothing };
+        for signal in self.delivery.pending() {
+            told = Told::Drain;
+            self.to_end += usize::from(matches!(signal, SIGTERM | SIGINT));
         }
-        Ok(Signals { socket: mio::net::UnixStream::from_std(read), armed, registered })
-    }
-
-    /// Each byte that comes through `socket` is a signal; what the process gets is not caught.
-    #[cfg(test)]
-    pub(in crate::server) fn through(socket: mio::net::UnixStream) -> Signals {
-        Signals { socket, armed: Arc::default(), registered: Vec::new() }
-    }
-
-    /// How many signals came since the last call.
-    pub(in crate::server) fn count(&mut self) -> usize {
-        let mut bytes = [0; 16];
-        self.socket.read(&mut bytes).unwrap_or(0)
-    }
-
-    /// From here on a signal ends the process at once.
-    pub(in crate::server) fn arm(&self) {
-        self.armed.store(true, Ordering::Release);
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        for id in self.registered.drain(..) {
-            low_level::unregister(id);
-        }
+        if self.to_end > 1 { Told::End } else { told }
     }
 }

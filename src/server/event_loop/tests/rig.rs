@@ -16,9 +16,11 @@ use crate::server::backend::backend_socket::BackendSocket;
 use crate::server::backend::completions::Completion;
 use crate::server::backend::workers::{Exchange, Workers};
 use crate::server::config::Config;
+use crate::server::descriptors::Descriptors;
 use crate::server::dispatch;
 use crate::server::event_loop::EventLoop;
 use crate::server::lifecycle::signals::Signals;
+use crate::server::lifecycle::stop_handle::StopHandle;
 use crate::server::listener::listen;
 use crate::server::message::Answer;
 use crate::server::ticket::Ticket;
@@ -35,7 +37,7 @@ pub(super) struct Rig {
     events: Events,
     now: Instant,
     address: SocketAddr,
-    signals: UnixStream,
+    stop: StopHandle,
     behind: Behind,
     /// Removes itself with the last of them.
     _workers: Option<Workers>,
@@ -90,15 +92,22 @@ impl Rig {
         let exchange = Exchange::new(poll.registry(), capacity, config.limits.lane_time).unwrap();
         let (behind, workers) = behind(&config, exchange.clone());
         let address = config.listener.local_addr().unwrap();
-        let (ours, signals) = UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
-        let ours = Signals::through(mio::net::UnixStream::from_std(ours));
+        let stop = StopHandle::new().unwrap();
+        let signals = Signals::catch(stop.clone()).unwrap();
         Rig {
-            event_loop: EventLoop::new(config, poll, exchange, ours, socket).unwrap(),
+            event_loop: EventLoop::new(
+                config,
+                Descriptors::PLENTY,
+                poll,
+                exchange,
+                signals,
+                socket,
+            )
+            .unwrap(),
             events: Events::with_capacity(64),
             now: Instant::now(),
             address,
-            signals,
+            stop,
             behind,
             _workers: workers,
         }
@@ -143,9 +152,9 @@ impl Rig {
         self.until(|rig| rig.event_loop.backend.is_complete().then_some(()));
     }
 
-    pub(super) fn signal(&mut self) {
-        self.signals.write_all(b"x").unwrap();
-        self.until(|rig| rig.event_loop.drained_by.map(drop));
+    pub(super) fn stop(&mut self) {
+        self.stop.stop();
+        self.until(|rig| rig.event_loop.drain.map(drop));
     }
 
     /// Turns until all connections of a drain are gone.

@@ -48,9 +48,9 @@ fn a_request_whose_client_has_gone_is_not_handled() {
 }
 
 /// A lane that was opened in place of another has not answered its probe in time, since the one
-/// worker is busy. In a drain there will be no other.
+/// worker is busy.
 #[test]
-fn a_drain_waits_for_the_last_lane() {
+fn lanes_are_replaced_in_a_drain_too() {
     let gate = Gate::default();
     let mut config = config(1);
     config.limits.lane_time = Duration::from_secs(10);
@@ -62,7 +62,7 @@ fn a_drain_waits_for_the_last_lane() {
     assert_eq!(rig.answer(overdue).0, 504);
     let waiting = rig.ask("/", "waiting");
     (0..10).for_each(|_| rig.turn());
-    rig.signal();
+    rig.stop();
     rig.later(Duration::from_secs(6));
     gate.open("overdue");
     assert_eq!(rig.answer(waiting), (200, "waiting".to_owned()));

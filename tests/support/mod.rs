@@ -5,7 +5,8 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -17,6 +18,11 @@ const POLL: Duration = Duration::from_millis(2);
 
 pub const AUTHENTICATION_KEY: &str = "the tests' authentication key";
 pub const ENCRYPTION_KEY: &str = "the tests' encryption key, 32 b.";
+/// The keys, as variables.
+pub const KEYS: [(&str, &str); 2] = [
+    ("SESSION_AUTHENTICATION_KEY", AUTHENTICATION_KEY),
+    ("SESSION_ENCRYPTION_KEY", ENCRYPTION_KEY),
+];
 /// The host that requests are sent to, by name.
 pub const HOST: &str = "waxseal.test";
 /// The cookie's name by HTTP, and by HTTPS.
@@ -36,6 +42,20 @@ fn command(arguments: &[&str], vars: &[(&str, impl AsRef<OsStr>)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waxseal"));
     command.args(arguments).env_clear().envs(vars.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Hands the shell's standard input over as systemd does: as descriptor 3.
+pub const HANDS_OVER: &str =
+    r#"exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$0""#;
+
+/// The binary, started by a shell script that has a socket as its standard input, and the binary as `$0`.
+pub fn on_socket(socket: impl AsFd, script: &str, vars: &[(&str, impl AsRef<OsStr>)]) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_waxseal")]).env_clear();
+    command.envs(vars.iter().map(|(name, value)| (name, value)));
+    command.stdin(socket.as_fd().try_clone_to_owned().expect("a descriptor"));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -73,18 +93,22 @@ impl Waxseal {
     /// Starts it on a free port of the loopback interface, with keys, and with `vars` alone beside
     /// these; a variable in `vars` takes the place of a default.
     pub fn start(vars: &[(&str, &str)]) -> Waxseal {
-        let defaults = [
-            ("PORT", "0"),
-            ("HOST", "127.0.0.1"),
-            ("SESSION_AUTHENTICATION_KEY", AUTHENTICATION_KEY),
-            ("SESSION_ENCRYPTION_KEY", ENCRYPTION_KEY),
-        ];
-        Waxseal::start_as(&[], &[&defaults, vars].concat())
+        let address = [("PORT", "0"), ("HOST", "127.0.0.1")];
+        Waxseal::start_as(&[], &[&address, &KEYS, vars].concat())
     }
 
     /// Starts it with this command line, and in this environment alone.
     pub fn start_as(arguments: &[&str], vars: &[(&str, &str)]) -> Waxseal {
-        let mut child = command(arguments, vars).spawn().expect("the binary starts");
+        Waxseal::spawn(command(arguments, vars))
+    }
+
+    /// Starts it on a socket that the caller keeps, as a supervisor hands one over.
+    pub fn start_on(listener: &TcpListener, vars: &[(&str, &str)]) -> Waxseal {
+        Waxseal::spawn(on_socket(listener, HANDS_OVER, &[&KEYS, vars].concat()))
+    }
+
+    fn spawn(mut command: Command) -> Waxseal {
+        let mut child = command.spawn().expect("the binary starts");
         let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
         let log = Arc::new(Mutex::new(String::new()));
         let log_of_reader = Arc::clone(&log);

@@ -10,7 +10,7 @@ STATIC := target/static/$(STATIC_TARGET)/release/waxseal
 FUZZ_TARGETS := open load form client
 FUZZ_SECONDS ?= 20
 
-.PHONY: run test test-stores store-packages test-features test-reference test-browser check bench bench-quick bench-library bench-stores bench-front-door bench-fairness \
+.PHONY: run test test-stores store-packages test-proxies test-features test-reference test-browser check bench bench-quick bench-library bench-stores bench-front-door bench-fairness \
 	instructions instructions-record bench-tools static chroot-test fuzz package
 
 run: .env
@@ -42,6 +42,11 @@ store-packages:
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || .ci/install no-postgres=postgresql
 	@ls /usr/lib/*/sasl2/libplain.so >/dev/null 2>&1 || .ci/install no-plain=libsasl2-modules
 	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || .ci/install no-faketime=libfaketime
+
+# Restarts behind real proxies, with the files of deploy/: a minute and a half.
+test-proxies:
+	@PATH="$$PATH:/usr/sbin" .ci/install nginx=nginx caddy=caddy haproxy=haproxy apache2=apache2-bin
+	cargo test --test proxies -- --ignored --test-threads 1
 
 # What is built without the features that `test` turns on.
 test-features:

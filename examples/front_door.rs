@@ -107,6 +107,7 @@ fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Box<dyn Error
         "port" | "panic_at" => {}
         "workers" => config.workers = value.parse()?,
         "max_connections" => config.max_connections = value.parse()?,
+        "reserved_descriptors" => config.reserved_descriptors = value.parse()?,
         "trusted_proxies" => config.trusted_proxies = value.parse()?,
         "queue" => limits.queue = value.parse()?,
         "memory" => limits.memory = value.parse()?,
@@ -146,6 +147,7 @@ fn page(request: &mut Request, slow: &SlowWork) -> Response {
     let path = request.path().to_owned();
     match path.split('/').skip(1).collect::<Vec<_>>()[..] {
         [""] => Response::html(200, PAGE),
+        ["healthz"] => Response::text(200, "ok"),
         ["asked"] => Response::text(200, asked.to_string()),
         ["whoami"] => whoami(request),
         ["whoami", ms] => {

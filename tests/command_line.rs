@@ -4,10 +4,11 @@ mod support;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Output;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use support::{
-    AUTHENTICATION_KEY, Browser, DEADLINE, ENCRYPTION_KEY, SetCookie, Waxseal, get, post, run,
+    AUTHENTICATION_KEY, Browser, Connection, DEADLINE, ENCRYPTION_KEY, SetCookie, Waxseal, get,
+    on_socket, post, run,
 };
 
 const NO_VARS: [(&str, &str); 0] = [];
@@ -209,6 +210,8 @@ fn a_value_that_cannot_be_used_is_told_with_its_name_and_what_was_found() {
         ("TRUSTED_PROXIES", &["-1", "17", "1.5", "all", "10.0.0.0/33"]),
         ("METRICS", &["2", "prometheus"]),
         ("WORKER_THREADS", &["0", "129", "-8", "many", "8.0"]),
+        ("KEEP_ALIVE_TIMEOUT", &["0s", "95", "for ever"]),
+        ("DRAIN_GRACE", &["26s", "5", "-1s", "none"]),
         ("RUST_LOG", &["loud", "info,loud", "waxseal=loud", "info=debug=trace", "=,=="]),
     ] {
         for value in values {
@@ -595,8 +598,56 @@ fn worker_threads_are_as_many_as_configured() {
     for (value, workers) in [("", 8), ("1", 1), ("128", 128)] {
         let server = Waxseal::start(&[("WORKER_THREADS", value)]);
         let line = server.wait_for_log("msg=listening");
-        assert!(line.contains(&format!(" workers={workers} ")), "{line}");
+        assert!(line.ends_with(&format!(" workers={workers}")), "{line}");
         assert_eq!(get("/healthz").sent_to(&server).status, 200);
+    }
+}
+
+#[test]
+fn an_idle_connection_stays_as_long_as_configured() {
+    let server = Waxseal::start(&[("KEEP_ALIVE_TIMEOUT", "1s")]);
+    let mut connection = Connection::open(server.port());
+    connection.send(&get("/healthz").bytes());
+    assert_eq!(connection.answer(false).status, 200);
+    let answered = Instant::now();
+    connection.expect_end();
+    assert!(answered.elapsed() >= Duration::from_millis(900));
+}
+
+#[test]
+fn a_drain_goes_on_answering_as_long_as_configured() {
+    for (vars, at_least) in [
+        (&[("DRAIN_GRACE", "1500ms")][..], Duration::from_millis(1400)),
+        (&[("DRAIN_GRACE", "0s")], Duration::ZERO),
+        (&[("DYNO", "web.1"), ("HTTPS_ONLY", "0")], Duration::ZERO),
+    ] {
+        let mut server = Waxseal::start(vars);
+        let mut connection = Connection::open(server.port());
+        connection.send(&get("/healthz").bytes());
+        assert_eq!(connection.answer(false).status, 200);
+        let began = Instant::now();
+        assert!(server.terminate().success());
+        assert!(began.elapsed() >= at_least);
+        assert!(at_least > Duration::ZERO || began.elapsed() < Duration::from_secs(3));
+    }
+}
+
+/// With a limit of open files, as the shell sets it.
+fn refused_with_open_files(limit: usize, workers: &str) -> String {
+    let script = format!("ulimit -n {limit}; exec \"$0\"");
+    let vars = [&defaults()[..], &[("WORKER_THREADS", workers)]].concat();
+    let output = on_socket(std::fs::File::open("/dev/null").unwrap(), &script, &vars).output();
+    let output = output.expect("a shell");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    stderr(&output).to_owned()
+}
+
+#[test]
+fn too_few_open_files_are_told_at_the_start() {
+    for (limit, workers, needed) in [(32, "8", 76), (256, "128", 436)] {
+        let said = refused_with_open_files(limit, workers);
+        let why = format!("the limit of open files is {limit}, and {needed} are needed");
+        assert!(said.contains(&why), "{said}");
     }
 }
 

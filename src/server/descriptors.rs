@@ -45,9 +45,11 @@ impl Descriptors {
         Ok(Descriptors { for_connections })
     }
 
-    /// How many connections there may be beside so many lanes more than workers.
-    pub(super) fn connections_beside(self, extra_lanes: usize) -> usize {
-        self.for_connections.saturating_sub(OF_A_LANE * extra_lanes)
+    /// How many connections there may be beside so many lanes more than workers; none where that would be
+    /// fewer than the server started with.
+    pub(super) fn connections_beside(self, extra_lanes: usize) -> Option<usize> {
+        let left = self.for_connections.checked_sub(OF_A_LANE * extra_lanes);
+        left.filter(|left| extra_lanes == 0 || *left >= FEWEST_CONNECTIONS)
     }
 }
 

@@ -164,8 +164,8 @@ impl EventLoop {
             self.advance(now, key);
         }
         let more = self.connections.accept(now);
-        self.connections.lend_to_lanes(self.backend.extra_lanes());
-        self.backend.open_missing(now);
+        let has_room = self.connections.make_room_for_lanes(self.backend.extra_lanes());
+        self.backend.open_missing(now, has_room);
         self.write(now);
         self.watch(now)?;
         self.connections.give_back(now);

@@ -36,6 +36,38 @@ fn all_threads_have_the_share_of_the_processor_that_the_process_was_given() {
     }
 }
 
+/// Beside these connections there are files for three of the seven lanes that are wanted, while connections make
+/// room for them.
+#[test]
+fn lanes_in_place_of_others_borrow_of_the_connections() {
+    let settings =
+        ["workers=8", "reserved_descriptors=0", "lane_ms=500", "trusted_proxies=127.0.0.1"];
+    let server = Server::example_with_open_files(20 + 8 * 3 + 25, &settings);
+    let _idle: Vec<_> = (0..25).map(|_| answered(&server)).collect();
+    let mut slow: Vec<_> = (0..7).map(|_| server.connect()).collect();
+    // A body of this length has a lane alone.
+    let head = b"POST /slow/3000 HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n";
+    for stream in &mut slow {
+        stream.write_all(&[&head[..], &[b'x'; 2000]].concat()).unwrap();
+    }
+    assert!(slow.iter_mut().all(|stream| read_answer(stream).unwrap().status == 504));
+    // One worker is left, which answers the probes of seven more lanes.
+    for _ in 0..20 {
+        assert_eq!(server.get("/").unwrap().status, 200);
+    }
+    for failure in ["cannot be opened", "accepting is paused"] {
+        assert!(!server.log().contains(failure), "{}", server.log());
+    }
+}
+
+/// A connection that has had an answer.
+fn answered(server: &Server) -> TcpStream {
+    let mut stream = server.connect();
+    stream.write_all(GET).unwrap();
+    assert_eq!(read_answer(&mut stream).unwrap().status, 200);
+    stream
+}
+
 #[test]
 fn ten_thousand_connections_and_the_worst_of_them() {
     let (_leave, count) = crowd(9_990);

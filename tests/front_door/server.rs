@@ -62,7 +62,18 @@ impl Server {
 
     /// The example with these settings.
     pub fn example(settings: &[&str]) -> Server {
-        let mut command = Command::new(example("front_door"));
+        Server::start_example(Command::new(example("front_door")), settings)
+    }
+
+    /// The same with a limit of open files.
+    pub fn example_with_open_files(limit: usize, settings: &[&str]) -> Server {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\""));
+        command.arg(example("front_door"));
+        Server::start_example(command, settings)
+    }
+
+    fn start_example(mut command: Command, settings: &[&str]) -> Server {
         command.args(settings);
         let server = Server::start(command);
         let workers = settings.iter().find_map(|setting| setting.strip_prefix("workers="));

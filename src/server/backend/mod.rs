@@ -232,11 +232,11 @@ impl Backend {
 
     // How one is opened, given up and closed.
 
-    /// Opens a lane where one is missing, one at a time.
-    pub(super) fn open_missing(&mut self, now: Instant) {
+    /// Opens a lane where one is missing, one at a time, and where there is room for its descriptors.
+    pub(super) fn open_missing(&mut self, now: Instant, has_room: bool) {
         self.open_again_at.take_if(|due| *due <= now);
         let is_missing = self.probe.is_none() && self.usable().count() < self.wanted;
-        if !is_missing || self.open_again_at.is_some() {
+        if !is_missing || !has_room || self.open_again_at.is_some() {
             return;
         }
         if let Err(error) = self.open(now) {

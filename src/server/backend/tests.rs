@@ -37,7 +37,7 @@ impl Run {
 
     /// Opens a lane where one is missing, and answers its probe; false where none is.
     fn opens(&mut self) -> bool {
-        self.backend.open_missing(self.now);
+        self.backend.open_missing(self.now, true);
         self.answers_probe()
     }
 
@@ -65,7 +65,7 @@ fn lanes_are_opened_one_at_a_time() {
     for opened in 0..3 {
         assert_eq!((run.backend.opened(), run.backend.is_complete()), (opened, false));
         // However often it is asked, no second probe is sent before the first is answered.
-        (0..3).for_each(|_| run.backend.open_missing(run.now));
+        (0..3).for_each(|_| run.backend.open_missing(run.now, true));
         assert_eq!(run.backend.lanes.len(), opened + 1);
         assert_eq!(run.backend.any(), opened > 0, "a lane that is probed cannot be used");
         assert!(run.answers_probe());
@@ -76,7 +76,7 @@ fn lanes_are_opened_one_at_a_time() {
 #[test]
 fn another_answer_than_the_probes_opens_nothing() {
     let mut run = Run::new(1);
-    run.backend.open_missing(run.now);
+    run.backend.open_missing(run.now, true);
     let Some(Probe { lane, number, .. }) = run.backend.probe else { panic!("no probe") };
     assert!(!run.backend.probe_answered(lane, number.wrapping_add(1)));
     assert!(!run.backend.probe_answered(LaneKey::default(), number));
@@ -88,7 +88,7 @@ fn another_answer_than_the_probes_opens_nothing() {
 #[test]
 fn a_lane_that_does_not_answer_its_probe_is_overdue() {
     let mut run = Run::new(1);
-    run.backend.open_missing(run.now);
+    run.backend.open_missing(run.now, true);
     let due = run.now + 5 * SECOND;
     assert_eq!(run.backend.next_deadline(), Some(due));
     assert_eq!(run.backend.overdue_probe(due - SECOND), None);
@@ -145,11 +145,11 @@ fn a_request_is_taken_by_one_worker_and_by_none_once_it_is_forgotten() {
 fn opening_is_tried_again_after_a_pause() {
     let mut run = Run::new(1);
     drop(std::mem::replace(&mut run._listener, BackendSocket::listen().unwrap().1));
-    run.backend.open_missing(run.now);
+    run.backend.open_missing(run.now, true);
     assert_eq!(run.backend.next_deadline(), Some(run.now + OPEN_PAUSE));
     assert!(run.backend.lanes.is_empty() && run.backend.probe.is_none());
-    run.backend.open_missing(run.now + OPEN_PAUSE / 2);
+    run.backend.open_missing(run.now + OPEN_PAUSE / 2, true);
     assert_eq!(run.backend.next_deadline(), Some(run.now + OPEN_PAUSE));
-    run.backend.open_missing(run.now + OPEN_PAUSE);
+    run.backend.open_missing(run.now + OPEN_PAUSE, true);
     assert_eq!(run.backend.next_deadline(), Some(run.now + 2 * OPEN_PAUSE));
 }

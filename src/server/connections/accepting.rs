@@ -132,14 +132,16 @@ impl Connections {
         }
     }
 
-    /// So many lanes more than workers need descriptors: connections make room for them.
-    pub(in crate::server) fn lend_to_lanes(&mut self, extra_lanes: usize) {
-        self.admission.lend(extra_lanes);
+    /// So many lanes more than workers need descriptors: connections make room for them. False where there is
+    /// no such room yet.
+    pub(in crate::server) fn make_room_for_lanes(&mut self, extra_lanes: usize) -> bool {
+        let can_lend = self.admission.lend(extra_lanes);
         while self.entries.len() > self.admission.limit()
             && let Some(key) = self.evictable()
         {
             self.remove(key);
         }
+        can_lend && self.entries.len() <= self.admission.limit()
     }
 
     fn evictable(&mut self) -> Option<super::ConnectionKey> {

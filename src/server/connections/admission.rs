@@ -17,7 +17,7 @@ pub(super) struct Admission {
 
 impl Admission {
     pub(super) fn new(wished: usize, descriptors: Descriptors) -> Self {
-        let limit = wished.min(descriptors.connections_beside(0)).max(1);
+        let limit = descriptors.connections_beside(0).map_or(1, |most| most.min(wished).max(1));
         let limit_per_address = (limit / 4).max(1);
         Admission { wished, descriptors, limit, limit_per_address, by_address: HashMap::new() }
     }
@@ -27,9 +27,11 @@ impl Admission {
         self.limit
     }
 
-    /// So many lanes more than workers need descriptors too.
-    pub(super) fn lend(&mut self, extra_lanes: usize) {
-        self.limit = self.wished.min(self.descriptors.connections_beside(extra_lanes)).max(1);
+    /// So many lanes more than workers need descriptors too; false where these cannot be spared.
+    pub(super) fn lend(&mut self, extra_lanes: usize) -> bool {
+        let most = self.descriptors.connections_beside(extra_lanes);
+        self.limit = most.map_or(self.limit, |most| most.min(self.wished).max(1));
+        most.is_some()
     }
 
     /// Whether there is room beside so many connections.

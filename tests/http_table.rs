@@ -454,6 +454,36 @@ fn a_file_that_the_visitor_has_is_not_sent_again() {
     }
 }
 
+/// RFC 9110, sections 13.1.1 and 13.2.2: a strong comparison, and before `If-None-Match`.
+#[test]
+fn a_version_that_does_not_exist_any_more_is_not_sent() {
+    let server = Waxseal::start(&[]);
+    let first = get("/public/style.css").sent_to(&server);
+    let etag = first.header("ETag").unwrap();
+    let two = format!("\"other\", {etag}");
+    let weak = format!("W/{etag}");
+    let long_ago = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (lines, status) in [
+        (vec![("If-Match", etag)], 200),
+        (vec![("If-Match", "*")], 200),
+        (vec![("If-Match", &*two)], 200),
+        (vec![("If-Match", "\"other\""), ("If-Match", etag)], 200),
+        (vec![("If-Match", etag), ("If-None-Match", etag)], 304),
+        (vec![("If-Match", "\"other\"")], 412),
+        (vec![("If-Match", &*weak)], 412),
+        (vec![("If-Match", "\"other\""), ("If-None-Match", etag)], 412),
+        // There is no modification date: sections 13.1.3 and 13.1.4 have these ignored.
+        (vec![("If-Unmodified-Since", long_ago)], 200),
+        (vec![("If-Modified-Since", long_ago)], 200),
+    ] {
+        for request in [get("/public/style.css"), head("/public/style.css")] {
+            let request =
+                lines.iter().fold(request, |request, (name, tags)| request.with(name, tags));
+            assert_eq!(request.sent_to(&server).status, status, "{lines:?}");
+        }
+    }
+}
+
 #[test]
 fn nothing_outside_the_folder_is_served_however_the_path_is_written() {
     let server = Waxseal::start(&[]);

@@ -734,6 +734,7 @@ fn nonsense(numbers: &mut Numbers, genuine: &str) -> Ask {
         "X-Forwarded-Proto",
         "X-Request-ID",
         "If-None-Match",
+        "If-Match",
         "Content-Type",
         "Accept-Encoding",
         "Range",

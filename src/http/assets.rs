@@ -50,7 +50,7 @@ pub fn serve<E: RustEmbed>(request: &Request, path: &str) -> Result<Response, Er
 
     let file = gzipped.unwrap_or(plain);
     let etag = entity_tag(&file.metadata.sha256_hash());
-    let mut response = unless_known(request, &etag, || {
+    let mut response = on_conditions(request, &etag, || {
         let response = Response::new(200, content_type, file.data);
         if is_gzipped { response.with_header("Content-Encoding", "gzip") } else { response }
     });
@@ -82,14 +82,23 @@ pub fn name(path: &str) -> Result<Cow<'_, str>, Error> {
 #[must_use]
 pub fn page(request: &Request, page: String) -> Response {
     let etag = entity_tag(&Sha256::digest(&page).into());
-    let response = unless_known(request, &etag, || Response::html(200, page));
+    let response = on_conditions(request, &etag, || Response::html(200, page));
     response.with_header("Cache-Control", "no-cache").with_header("ETag", etag)
 }
 
-/// 304 where the visitor has it already.
-fn unless_known(request: &Request, etag: &str, response: impl FnOnce() -> Response) -> Response {
-    let known = request.headers("If-None-Match").any(|tags| names(tags, etag));
-    if known { Response::empty(304) } else { response() }
+/// 412 where the visitor asks for another version, 304 where the visitor has this one already: in the order of
+/// RFC 9110, section 13.2.2. There is no modification date, so that `If-Unmodified-Since` and
+/// `If-Modified-Since` are ignored, as sections 13.1.3 and 13.1.4 say.
+fn on_conditions(request: &Request, etag: &str, response: impl FnOnce() -> Response) -> Response {
+    let mut wanted = request.headers("If-Match").peekable();
+    if wanted.peek().is_some() && !wanted.any(|tags| names(tags, etag, Comparison::Strong)) {
+        return Response::text(412, "This version does not exist any more.\n");
+    }
+    let mut known = request.headers("If-None-Match");
+    if known.any(|tags| names(tags, etag, Comparison::Weak)) {
+        return Response::empty(304);
+    }
+    response()
 }
 
 /// Whether each part of `path` is a plain name: nothing that climbs, hides or has another meaning
@@ -105,11 +114,22 @@ fn entity_tag(hash: &[u8; 32]) -> String {
     format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..ETAG_BYTES]))
 }
 
-/// Whether a list of entity tags names this one, by weak comparison (RFC 9110, section 13.1.2).
-fn names(tags: &[u8], etag: &str) -> bool {
-    tags.split(|&byte| byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
+/// How entity tags are compared (RFC 9110, section 8.8.3.2).
+#[derive(Clone, Copy)]
+enum Comparison {
+    /// A weak tag is like no other.
+    Strong,
+    Weak,
+}
+
+/// Whether a list of entity tags names this one, which is strong.
+fn names(tags: &[u8], etag: &str, comparison: Comparison) -> bool {
+    let is_this = |tag: &[u8]| match comparison {
+        Comparison::Strong => tag == etag.as_bytes(),
+        Comparison::Weak => tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes(),
+    };
+    let mut tags = tags.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    tags.any(|tag| tag == b"*" || is_this(tag))
 }
 
 fn content_type(file: &EmbeddedFile) -> String {
@@ -147,12 +167,18 @@ mod tests {
     }
 
     #[test]
-    fn entity_tags_compare_weakly() {
-        for tags in ["\"x\"", "W/\"x\"", "\"y\", \"x\"", "*", "\"y\",W/\"x\""] {
-            assert!(names(tags.as_bytes(), "\"x\""), "{tags}");
+    fn entity_tags_compare_strongly_and_weakly() {
+        let named = |tags: &str| {
+            [Comparison::Strong, Comparison::Weak].map(|by| names(tags.as_bytes(), "\"x\"", by))
+        };
+        for tags in ["\"x\"", "\"y\", \"x\"", "*"] {
+            assert_eq!(named(tags), [true, true], "{tags}");
+        }
+        for tags in ["W/\"x\"", "\"y\",W/\"x\""] {
+            assert_eq!(named(tags), [false, true], "{tags}");
         }
         for tags in ["", "x", "\"xx\"", "\"y\"", "w/\"x\""] {
-            assert!(!names(tags.as_bytes(), "\"x\""), "{tags}");
+            assert_eq!(named(tags), [false, false], "{tags}");
         }
     }
 }

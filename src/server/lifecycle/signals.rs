@@ -34,7 +34,7 @@ impl Signals {
     pub(in crate::server) fn catch(stop: StopHandle) -> io::Result<Signals> {
         let (woken, wakes) = stop.socket()?;
         let signals = [SIGTERM, SIGINT, SIGHUP, SIGQUIT];
-        let delivery = SignalDelivery::with_pipe(woken, wakes, SignalOnly::default(), signals)?;
+        let delivery = SignalDelivery::with_pipe(woken, wakes, SignalOnly, signals)?;
         Ok(Signals { delivery, stop, to_end: 0 })
     }
 

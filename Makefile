@@ -1,6 +1,7 @@
 PORT ?= 5000
 PYTHON ?= python3
 REFERENCE := target/reference
+SUITES := target/suites
 BROWSER := tests/browser
 # Where there is no musl: glibc, linked statically. Its dlsym finds nothing, so getrandom is told to
 # make the system call, or it would want /dev/urandom.
@@ -10,7 +11,7 @@ STATIC := target/static/$(STATIC_TARGET)/release/waxseal
 FUZZ_TARGETS := open load form client
 FUZZ_SECONDS ?= 20
 
-.PHONY: run test test-stores store-packages test-proxies test-features test-reference test-browser check bench bench-quick bench-library bench-stores bench-front-door bench-fairness \
+.PHONY: run test test-stores store-packages test-proxies test-features test-reference test-suites test-browser check bench bench-quick bench-library bench-stores bench-front-door bench-fairness \
 	instructions instructions-record bench-tools static chroot-test fuzz package
 
 run: .env
@@ -60,6 +61,16 @@ test-reference: $(REFERENCE)/installed
 $(REFERENCE)/installed:
 	$(PYTHON) -m venv $(REFERENCE)
 	$(REFERENCE)/bin/pip install --quiet 'cryptography>=42'
+	touch $@
+
+# The requests of published suites, against a table of what is answered otherwise than they wish.
+test-suites: $(SUITES)/fetched
+	cargo build --bin waxseal
+	$(SUITES)/bin/python tests/suites/run.py $(SUITES) target/debug/waxseal
+
+$(SUITES)/fetched: tests/suites/requirements.txt tests/suites/fetch.py
+	$(PYTHON) -m venv $(SUITES)
+	$(SUITES)/bin/python tests/suites/fetch.py $(SUITES)
 	touch $@
 
 # The released binary in Chromium; then the pictures of its pages in docs/.

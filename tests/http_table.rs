@@ -136,7 +136,7 @@ fn a_session_without_a_user_is_anonymous_and_keeps_its_cookie() {
     let server = Waxseal::start(&[]);
     let carts = [
         sealed(|session| session.insert("cart", "3").unwrap()),
-        sealed(|session| session.insert("username", "foo").unwrap()),
+        sealed(|session| session.insert("name", "foo").unwrap()),
     ];
     for cart in carts {
         let answer = get("/").cookie(&cart).sent_to(&server);

@@ -19,7 +19,7 @@ fn old_cookie() -> String {
     let keyring = Keyring::new(OLD_KEYS.0.as_bytes(), OLD_KEYS.1.as_bytes()).unwrap();
     let sessions = Sessions::sealed(keyring);
     let mut session = sessions.load("", Scheme::Http).unwrap();
-    session.insert("username", "foo").unwrap();
+    session.insert("name", "foo").unwrap();
     sessions.save(&mut session).unwrap().unwrap().value().to_owned()
 }
 

@@ -18,7 +18,8 @@ pub(super) const AUTH: &str = "_auth";
 
 /// A map of strings, in key order, that knows whether it changed.
 ///
-/// Names that begin with `_` are Waxseal's own: they can be read, and not written.
+/// `username`, which [`Session::sign_in`] sets, and names that begin with `_` are Waxseal's own: they can be read,
+/// and not written.
 ///
 /// See the [module](super) for an example. `Debug` shows names and no value.
 pub struct Session {
@@ -157,7 +158,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ReservedName`] where `name` begins with `_`.
+    /// [`ReservedName`] where `name` is `username` or begins with `_`.
     pub fn insert(&mut self, name: &str, value: impl ToString) -> Result<(), ReservedName> {
         if is_reserved(name) {
             return Err(ReservedName);
@@ -379,16 +380,16 @@ pub(super) fn user_of(values: &Values) -> Option<&str> {
 }
 
 fn is_reserved(name: &str) -> bool {
-    name.starts_with('_')
+    name == USERNAME || name.starts_with('_')
 }
 
-/// Names that begin with `_` are Waxseal's own.
+/// `username` and names that begin with `_` are Waxseal's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReservedName;
 
 impl fmt::Display for ReservedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("names of values that begin with _ are reserved")
+        f.write_str("username, and names of values that begin with _, are reserved")
     }
 }
 

@@ -144,7 +144,7 @@ fn by_https_only_the_prefixed_name_is_read_and_by_http_only_the_bare_one() {
         let sessions = Site::new(place, keyring(), Settings::default()).sessions;
         let visitor = |scheme| {
             let mut session = sessions.load("", scheme).unwrap();
-            session.insert("username", "foo").unwrap();
+            session.insert("name", "foo").unwrap();
             sessions.save(&mut session).unwrap().unwrap()
         };
         let (bare, prefixed) = (visitor(Scheme::Http), visitor(Scheme::Https));

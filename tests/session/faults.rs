@@ -24,7 +24,7 @@ fn a_visit_that_changes_nothing_is_served_where_its_touch_fails_and_the_next_one
     for _ in 0..2 {
         site.store.calls();
         let mut session = site.load(&cookies);
-        assert_eq!(session.get("username"), Some("foo"));
+        assert_eq!(session.get("name"), Some("foo"));
         assert_eq!(site.save(&mut session), None, "without a renewed cookie");
         assert_eq!(site.store.calls().len(), 2, "it was tried");
     }

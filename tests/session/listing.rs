@@ -198,7 +198,9 @@ fn ending_all_can_be_tried_again_where_it_failed() {
 #[test]
 fn without_an_index_nobody_can_tell() {
     for site in Site::both() {
-        let cookies = site.foo();
+        let mut session = site.load("");
+        session.sign_in(&site.sessions.fingerprint("foo", b"hash"));
+        let cookies = site.saved(&mut session);
         assert_eq!(site.sessions.of_user("foo").unwrap(), None);
         let key = Key::of(site.load(&cookies).id());
         // The store has the record all the same, and its key is enough to end it.

@@ -25,7 +25,7 @@ fn a_cookie_of_the_current_keys_is_valid() {
     for site in Site::both() {
         let session = site.load(&site.foo());
         assert_eq!(session.outcome(), Outcome::Valid);
-        assert_eq!(names_and_values(&session), [("username", "foo")]);
+        assert_eq!(names_and_values(&session), [("name", "foo")]);
     }
 }
 
@@ -35,7 +35,7 @@ fn a_cookie_of_a_previous_pair_of_keys_opens() {
         let before = Site::new(place, keyring(), Settings::default());
         let session = before.other_process(place, rotated_keyring()).load(&before.foo());
         assert_eq!(session.outcome(), Outcome::PreviousKey);
-        assert_eq!(names_and_values(&session), [("username", "foo")]);
+        assert_eq!(names_and_values(&session), [("name", "foo")]);
     }
 }
 
@@ -111,9 +111,9 @@ fn the_cookie_that_was_sealed_last_is_the_session() {
     for site in Site::both() {
         let foo = site.foo();
         site.wait(1);
-        let bar = site.visitor(&[("username", "bar")]);
+        let bar = site.visitor(&[("name", "bar")]);
         for cookies in [format!("{foo}; {bar}"), format!("{bar}; {foo}")] {
-            assert_eq!(site.load(&cookies).get("username"), Some("bar"));
+            assert_eq!(site.load(&cookies).get("name"), Some("bar"));
         }
     }
 }
@@ -123,7 +123,7 @@ fn where_the_last_was_signed_out_no_older_one_is_taken() {
     for site in Site::both() {
         let older = site.foo();
         site.wait(1);
-        let last = site.visitor(&[("username", "bar")]);
+        let last = site.visitor(&[("name", "bar")]);
         let mut session = site.load(&last);
         session.destroy();
         site.save(&mut session);
@@ -136,8 +136,8 @@ fn where_the_last_was_signed_out_no_older_one_is_taken() {
 #[test]
 fn where_the_last_has_expired_no_older_one_is_taken() {
     let site = Site::sealed();
-    let older = by_hand(NOW - 2, NOW - 2, "username=foo");
-    let last = by_hand(NOW - ABSOLUTE - 1, NOW - 1, "username=bar");
+    let older = by_hand(NOW - 2, NOW - 2, "name=foo");
+    let last = by_hand(NOW - ABSOLUTE - 1, NOW - 1, "name=bar");
     for cookies in [format!("{older}; {last}"), format!("{last}; {older}")] {
         assert_eq!(site.outcome(&cookies), Outcome::Expired);
     }
@@ -149,7 +149,7 @@ fn a_sign_out_ends_all_sessions_whose_cookies_the_browser_holds() {
     for site in Site::both() {
         let older = site.foo();
         site.wait(1);
-        let last = site.visitor(&[("username", "bar")]);
+        let last = site.visitor(&[("name", "bar")]);
         let mut session = site.load(&format!("{older}; {last}"));
         session.destroy();
         assert!(is_removal(&site.save(&mut session).unwrap()));
@@ -163,7 +163,7 @@ fn a_sign_in_ends_all_sessions_whose_cookies_the_browser_holds() {
     for site in Site::both() {
         let older = site.foo();
         site.wait(1);
-        let last = site.visitor(&[("username", "bar")]);
+        let last = site.visitor(&[("name", "bar")]);
         let mut session = site.load(&format!("{older}; {last}"));
         session.sign_in(&site.sessions.fingerprint("carol", b"a hash"));
         let carol = site.saved(&mut session);
@@ -178,7 +178,7 @@ fn a_sign_in_ends_all_sessions_whose_cookies_the_browser_holds() {
 #[test]
 fn a_cookie_that_cannot_be_judged_is_left_where_it_is() {
     let site = Site::sealed();
-    let future = by_hand(NOW + 300, NOW + 300, "username=foo");
+    let future = by_hand(NOW + 300, NOW + 300, "name=foo");
     let other_keys = Site::new(Place::Cookie, new_keyring(), Settings::default()).foo();
     let other_store = Site::stored().foo();
     let mut unknown = site.opened(&site.foo()).header.id.0.to_vec();
@@ -196,11 +196,11 @@ fn a_cookie_that_cannot_be_judged_is_left_where_it_is() {
             assert_eq!(site.save(&mut site.load(&both)), None, "the removal could hit the other");
         }
         let mut session = site.load(&cookies);
-        session.insert("username", "bar").unwrap();
+        session.insert("name", "bar").unwrap();
         assert!(site.save(&mut session).is_some(), "a sign-in replaces it");
     }
     site.wait(300);
-    assert!(site.greets_foo(&by_hand(NOW + 300, NOW + 300, "username=foo")));
+    assert!(site.greets_foo(&by_hand(NOW + 300, NOW + 300, "name=foo")));
 }
 
 #[test]
@@ -240,14 +240,14 @@ fn a_stray_cookie_planted_beside_it_signs_nobody_out() {
         let mut signed_out = site.load(&cookies);
         signed_out.destroy();
         site.save(&mut signed_out);
-        let old = by_hand(NOW - ABSOLUTE, NOW - IDLE, "username=bar");
+        let old = by_hand(NOW - ABSOLUTE, NOW - IDLE, "name=bar");
         for stray in [format!("{NAME}=x"), format!("{NAME}="), old, cookies] {
             site.wait(1);
             let foo = site.foo();
             for cookies in [format!("{stray}; {foo}"), format!("{foo}; {stray}")] {
                 let mut session = site.load(&cookies);
                 assert_eq!(session.outcome(), Outcome::Valid);
-                assert_eq!(session.get("username"), Some("foo"));
+                assert_eq!(session.get("name"), Some("foo"));
                 assert_eq!(site.save(&mut session), None, "nothing is due, nothing is cleared");
             }
         }
@@ -271,7 +271,7 @@ fn up_to_sixteen_cookies_of_the_name_are_looked_at() {
 #[test]
 fn up_to_four_cookies_that_a_key_made_count() {
     for site in Site::both() {
-        let older: Vec<String> = (0..4).map(|_| site.visitor(&[("username", "bar")])).collect();
+        let older: Vec<String> = (0..4).map(|_| site.visitor(&[("name", "bar")])).collect();
         site.wait(1);
         let foo = site.foo();
         assert!(site.greets_foo(&format!("{}; {foo}", older[..3].join("; "))));
@@ -326,7 +326,7 @@ fn a_store_that_fails_at_save_neither_loses_nor_invents_a_session() {
     let site = Site::stored();
     site.store.fail(|call| matches!(call, Call::Commit(..)));
     let mut session = site.load("");
-    session.insert("username", "foo").unwrap();
+    session.insert("name", "foo").unwrap();
     assert!(matches!(site.sessions.save(&mut session), Err(SaveError::Store(_))));
     assert_eq!(site.store.record(&Key::of(session.id())), None, "invented");
     site.store.fail(|_| false);
@@ -335,7 +335,7 @@ fn a_store_that_fails_at_save_neither_loses_nor_invents_a_session() {
 
     site.store.fail(|call| matches!(call, Call::Commit(..)));
     let mut session = site.load(&cookies);
-    session.insert("username", "bar").unwrap();
+    session.insert("name", "bar").unwrap();
     assert!(matches!(site.sessions.save(&mut session), Err(SaveError::Store(_))));
     assert!(site.greets_foo(&cookies), "lost");
 }
@@ -350,7 +350,7 @@ fn a_sign_in_that_the_store_fails_leaves_the_old_session() {
         site.store.fail(fails);
         let mut session = site.load(&cookies);
         session.renew();
-        session.insert("username", "foo").unwrap();
+        session.insert("name", "foo").unwrap();
         assert!(matches!(site.sessions.save(&mut session), Err(SaveError::Store(_))));
         assert_eq!(names_and_values(&site.load(&cookies)), [("cart", "1")]);
     }

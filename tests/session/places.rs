@@ -11,7 +11,7 @@ fn sealed_values_are_inside_the_cookie_and_no_store_is_needed() {
     let site = Site::sealed();
     let cookies = site.foo();
     assert_eq!(site.opened(&cookies).header.version, Version::Values);
-    assert_eq!(site.opened(&cookies).payload(), b"username=foo");
+    assert_eq!(site.opened(&cookies).payload(), b"name=foo");
     assert!(site.other_process(Place::Cookie, keyring()).greets_foo(&cookies));
 }
 
@@ -24,7 +24,7 @@ fn stored_values_are_kept_under_the_sha256_of_the_id() {
     let sha256: [u8; 32] = Sha256::digest(session.id().0).into();
     assert_eq!(key.as_bytes(), &sha256);
     let found = site.store.record(key);
-    assert_eq!(found, Some(Values::from([("username".to_owned(), "foo".to_owned())])));
+    assert_eq!(found, Some(Values::from([("name".to_owned(), "foo".to_owned())])));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn one_request_may_have_several_named_sessions() {
         let cart = named(place, "cart", &site);
         let cookies = format!("{}; {}", site.foo(), cart.visitor(&[("item", "1")]));
         let (mut login, mut item) = (site.load(&cookies), cart.load(&cookies));
-        assert_eq!(names_and_values(&login), [("username", "foo")]);
+        assert_eq!(names_and_values(&login), [("name", "foo")]);
         assert_eq!(names_and_values(&item), [("item", "1")]);
         item.insert("item", 2).unwrap();
         assert_eq!(site.save(&mut login), None);
@@ -123,7 +123,7 @@ fn cookies_swapped_between_two_names_are_forged() {
     for place in [Place::Cookie, Place::Store] {
         let site = Site::new(place, keyring(), Settings::default());
         let cart = named(place, "cart", &site);
-        let (login, item) = (site.foo(), cart.visitor(&[("username", "admin")]));
+        let (login, item) = (site.foo(), cart.visitor(&[("name", "admin")]));
         let (login, item) = (login.split_once('=').unwrap().1, item.split_once('=').unwrap().1);
         let swapped = format!("__Host-waxseal={item}; __Host-cart={login}");
         assert_eq!(site.outcome(&swapped), Outcome::Forged);

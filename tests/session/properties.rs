@@ -46,7 +46,7 @@ proptest! {
             prop_assert_eq!(cookie.is_some(), is_cleared);
             let may_be_cleared = matches!(session.outcome(), Outcome::Malformed | Outcome::Expired);
             prop_assert!(may_be_cleared || !is_cleared);
-            session.insert("username", "foo").unwrap();
+            session.insert("name", "foo").unwrap();
             let cookie = site.sessions.save(&mut session).unwrap();
             prop_assert!(cookie.is_some() || session.outcome() == Outcome::Valid);
         }
@@ -62,7 +62,7 @@ proptest! {
         let mut pairs: Vec<_> = strays.iter().map(|stray| format!("{NAME}={stray}")).collect();
         pairs.insert(position.index(pairs.len() + 1), site.foo());
         let mut session = site.load(&pairs.join("; "));
-        prop_assert_eq!(session.get("username"), Some("foo"));
+        prop_assert_eq!(session.get("name"), Some("foo"));
         prop_assert_eq!(site.save(&mut session), None);
     }
 

@@ -29,7 +29,7 @@ fn nothing_is_written_when_nothing_changed() {
     site.store.calls();
     let mut session = site.load(&cookies);
     let key = Key::of(session.id());
-    session.insert("username", "foo").unwrap();
+    session.insert("name", "foo").unwrap();
     site.save(&mut session);
     assert_eq!(site.store.calls(), [Call::Find(key)]);
     let mut session = site.load("");
@@ -107,7 +107,7 @@ fn a_late_request_with_the_old_cookie_does_not_take_the_new_one_away() {
 fn a_cookie_that_did_not_open_is_replaced_where_there_is_something_to_say() {
     for site in Site::both() {
         let mut session = site.load(&format!("{NAME}=x"));
-        session.insert("username", "foo").unwrap();
+        session.insert("name", "foo").unwrap();
         let cookies = site.saved(&mut session);
         assert!(site.greets_foo(&cookies));
     }
@@ -123,7 +123,7 @@ fn what_a_previous_pair_sealed_is_sealed_under_the_current_one() {
         assert_eq!(rotated.save(&mut session), None, "once");
         let after = before.other_process(place, new_keyring()).load(&cookies);
         assert_eq!(after.outcome(), Outcome::Valid);
-        assert_eq!(after.get("username"), Some("foo"));
+        assert_eq!(after.get("name"), Some("foo"));
         assert_eq!((after.id(), after.created()), (session.id(), at(NOW)));
     }
 }
@@ -243,7 +243,7 @@ fn a_slow_request_cannot_undo_a_sign_in() {
         let mut slow = site.load(&planted);
         let mut sign_in = site.load(&planted);
         sign_in.renew();
-        sign_in.insert("username", "foo").unwrap();
+        sign_in.insert("name", "foo").unwrap();
         let cookies = site.saved(&mut sign_in);
         slow.insert("cart", "2").unwrap();
         assert_eq!(site.save(&mut slow), None);
@@ -259,7 +259,7 @@ fn a_sign_in_form_sent_twice_signs_in() {
         let mut twice = [site.load(&cookies), site.load(&cookies)];
         for session in &mut twice {
             session.renew();
-            session.insert("username", "foo").unwrap();
+            session.insert("name", "foo").unwrap();
         }
         for cookies in twice.each_mut().map(|session| site.saved(session)) {
             assert!(site.greets_foo(&cookies));

@@ -81,7 +81,7 @@ fn renewing_moves_the_record_to_the_new_key() {
     session.renew();
     site.store.calls();
     site.saved(&mut session);
-    let values = Values::from([("username".to_owned(), "foo".to_owned())]);
+    let values = Values::from([("name".to_owned(), "foo".to_owned())]);
     let new = Call::Commit(Key::of(session.id()), Change::New(values), life(IDLE));
     assert_eq!(site.store.calls(), [new, Call::Delete(old)]);
 }
@@ -93,7 +93,7 @@ fn destroying_gives_an_empty_expired_cookie_with_the_same_path_and_domain() {
             let domain = domain.map(str::to_owned);
             let sessions = Site::with(Settings { domain, ..Settings::default() }).sessions;
             let mut session = sessions.load("", scheme).unwrap();
-            session.insert("username", "foo").unwrap();
+            session.insert("name", "foo").unwrap();
             let set = sessions.save(&mut session).unwrap().unwrap();
             session.destroy();
             let removal = sessions.save(&mut session).unwrap().unwrap();

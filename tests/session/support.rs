@@ -199,7 +199,7 @@ impl Site {
     }
 
     pub fn foo(&self) -> String {
-        self.visitor(&[("username", "foo")])
+        self.visitor(&[("name", "foo")])
     }
 
     /// The header and payload inside a cookie of this site.
@@ -212,7 +212,7 @@ impl Site {
 
     /// Whether a visitor with these cookies is signed in as foo.
     pub fn greets_foo(&self, cookies: &str) -> bool {
-        self.load(cookies).get("username") == Some("foo")
+        self.load(cookies).get("name") == Some("foo")
     }
 }
 

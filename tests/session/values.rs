@@ -102,9 +102,9 @@ fn flashes_are_not_among_the_values() {
     let site = Site::sealed();
     let mut session = site.load(&site.foo());
     session.flash("hello");
-    assert_eq!(names_and_values(&session), [("username", "foo")]);
+    assert_eq!(names_and_values(&session), [("name", "foo")]);
     let session = site.load(&site.saved(&mut session));
-    assert_eq!(names_and_values(&session), [("username", "foo")]);
+    assert_eq!(names_and_values(&session), [("name", "foo")]);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use super::super::revocations::{Entry, Marks, Reach, Terms, User};
 use super::super::session::{Session, user_of};
 use super::super::store::{StoreError, Values};
-use super::super::user_index::USERNAME;
 use super::{Cookie, Sessions, Storage};
 use crate::seal::Id;
 
@@ -73,7 +72,7 @@ impl Sessions {
 
     /// Whether the session with this id and these values, which began at `created`, was ended.
     pub(super) fn has_ended(&self, id: Id, values: &Values, created: u64) -> bool {
-        if let Some(user) = values.get(USERNAME)
+        if let Some(user) = user_of(values)
             && self.is_user_revoked(id, user, created)
         {
             return true;
@@ -91,7 +90,7 @@ impl Sessions {
 
     /// Begins a session so that no mark of its user ends it.
     pub(super) fn begin(&self, session: &mut Session) {
-        let Some(user) = session.get(USERNAME) else { return };
+        let Some(user) = session.user() else { return };
         if let Some(sharing) = &self.sharing {
             sharing.catch_up();
         }
@@ -107,7 +106,7 @@ impl Sessions {
     /// An id that the marks of the session's user spare.
     pub(super) fn fresh_id(&self, session: &Session) -> Id {
         let mut id = Id::random();
-        let marks = session.get(USERNAME).map(|user| self.revoked.marks(user));
+        let marks = session.user().map(|user| self.revoked.marks(user));
         if let Some((_, spared)) = marks.and_then(|marks| marks.everywhere) {
             id.0[Id::LEN - spared.len()..].copy_from_slice(&spared);
         }

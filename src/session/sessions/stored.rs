@@ -7,9 +7,9 @@ use std::time::Duration;
 use log::{error, info};
 
 use super::super::Health;
-use super::super::session::{AUTH, Session};
+use super::super::session::{AUTH, Session, user_of};
 use super::super::store::{Committed, Key, Store, StoreError, Values};
-use super::super::user_index::{self, USERNAME, UserIndex};
+use super::super::user_index::{self, UserIndex};
 use crate::seal::{Id, Keyring};
 
 /// A store, with what binds the marks in it.
@@ -62,8 +62,7 @@ impl Stored {
     /// Deletes the record under `key`, where it is one of `user`'s; whether it was.
     pub(super) fn delete_if_of(&self, key: &Key, user: &str) -> Result<bool, StoreError> {
         let values = self.store.find(key)?;
-        let is_theirs =
-            values.is_some_and(|values| values.get(USERNAME).is_some_and(|u| u == user));
+        let is_theirs = values.is_some_and(|values| user_of(&values) == Some(user));
         if is_theirs {
             self.noticed(self.store.delete(key))?;
         }

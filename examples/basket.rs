@@ -14,7 +14,7 @@ use html_escape::encode_safe;
 use waxseal::http::{Error, Form, Request, Response, Route, Router, assets, refuse_cross_site};
 use waxseal::seal::Keyring;
 use waxseal::server::{Config, listen, serve};
-use waxseal::session::{Scheme, Session, Sessions};
+use waxseal::session::{Flash, Level, Scheme, Session, Sessions};
 
 /// What is sold: its name in the session, its name on the page, its price in cents.
 const PRODUCTS: [(&str, &str, u32); 3] =
@@ -72,7 +72,7 @@ impl Shop {
 
     fn save(&self, session: &mut Session, response: Response) -> Result<Response, Error> {
         let cookie = self.sessions.save(session).map_err(fault)?;
-        Ok(cookie.iter().fold(response, Response::with_cookie))
+        Ok(cookie.cookie().into_iter().fold(response, Response::with_cookie))
     }
 }
 
@@ -98,7 +98,7 @@ fn add(shop: &Shop, request: &mut Request) -> Result<Response, Error> {
         PRODUCTS.into_iter().find(|(product, ..)| *product == wanted).ok_or(Error::NotFound)?;
     let mut session = shop.session(request)?;
     session.insert(product, count(&session, product).saturating_add(1)).map_err(fault)?;
-    session.flash(format!("{name} is in your basket."));
+    session.flash(Level::Success, format!("{name} is in your basket.")).map_err(fault)?;
     back(shop, &mut session)
 }
 
@@ -111,9 +111,9 @@ fn order(shop: &Shop, request: &mut Request) -> Result<Response, Error> {
     session.insert("note", &note).map_err(fault)?;
     session.insert("delivery", delivery).map_err(fault)?;
     session.insert("gift", form.get("gift").is_some()).map_err(fault)?;
-    session.flash(format!("It will come by {delivery}."));
+    session.flash(Level::Info, format!("It will come by {delivery}.")).map_err(fault)?;
     if !note.is_empty() {
-        session.flash(format!("We noted: {note}"));
+        session.flash(Level::Info, format!("We noted: {note}")).map_err(fault)?;
     }
     back(shop, &mut session)
 }
@@ -121,7 +121,7 @@ fn order(shop: &Shop, request: &mut Request) -> Result<Response, Error> {
 fn empty(shop: &Shop, request: &mut Request) -> Result<Response, Error> {
     let mut session = shop.session(request)?;
     session.clear();
-    session.flash("Your basket is empty.");
+    session.flash(Level::Success, "Your basket is empty.").map_err(fault)?;
     back(shop, &mut session)
 }
 
@@ -176,7 +176,7 @@ impl FromStr for Delivery {
 
 // --- the page ------------------------------------------------------------------------------------
 
-fn page(session: &Session, flashes: &[String]) -> String {
+fn page(session: &Session, flashes: &[Flash]) -> String {
     let shelf: String = PRODUCTS.iter().map(|product| shelf_row(session, product)).collect();
     let cents: u64 = PRODUCTS
         .iter()
@@ -243,12 +243,12 @@ fn shelf_row(session: &Session, (product, name, price): &(&str, &str, u32)) -> S
     )
 }
 
-fn messages(flashes: &[String]) -> String {
+fn messages(flashes: &[Flash]) -> String {
     if flashes.is_empty() {
         return String::new();
     }
     let items: String =
-        flashes.iter().map(|flash| format!("<li>{}</li>\n", encode_safe(flash))).collect();
+        flashes.iter().map(|flash| format!("<li>{}</li>\n", encode_safe(&flash.text))).collect();
     format!("<div role=\"status\">\n<ul class=\"flashes\">\n{items}</ul>\n</div>\n")
 }
 

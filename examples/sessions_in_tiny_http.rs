@@ -44,7 +44,7 @@ fn answer(sessions: &Sessions, request: Request) -> Result<(), Box<dyn Error>> {
 
     let mut response = Response::from_string(format!("Visits: {visits}\n"));
     // A cookie is set only when one is due, and then no cache may keep the answer.
-    if let Some(cookie) = sessions.save(&mut session)? {
+    if let Some(cookie) = sessions.save(&mut session)?.cookie() {
         for line in [format!("Set-Cookie: {cookie}"), "Cache-Control: no-store".to_owned()] {
             response.add_header(line.parse::<Header>().map_err(|()| "not a header")?);
         }

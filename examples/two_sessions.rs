@@ -106,7 +106,7 @@ fn load(sessions: &Sessions, request: &Request) -> Result<Session, Error> {
 
 fn save(sessions: &Sessions, session: &mut Session, response: Response) -> Result<Response, Error> {
     let cookie = sessions.save(session).map_err(fault)?;
-    Ok(cookie.iter().fold(response, Response::with_cookie))
+    Ok(cookie.cookie().into_iter().fold(response, Response::with_cookie))
 }
 
 /// The cause is for the log, the visitor sees a page.

@@ -9,7 +9,7 @@ use support::{
     exchange, get, head, post,
 };
 use waxseal::seal::Keyring;
-use waxseal::session::{Scheme, Session, Sessions};
+use waxseal::session::{Level, Scheme, Session, Sessions};
 
 const SIGN_IN: &str = "username=foo&password=secret";
 const LIMIT: usize = 8 * 1024;
@@ -90,7 +90,7 @@ fn sealed(fill: impl FnOnce(&mut Session)) -> String {
     let sessions = sessions();
     let mut session = sessions.load("", Scheme::Http).unwrap();
     fill(&mut session);
-    sessions.save(&mut session).unwrap().expect("values to seal").value().to_owned()
+    sessions.save(&mut session).unwrap().into_cookie().expect("values to seal").value().to_owned()
 }
 
 fn sign_in(session: &mut Session, name: &str) {
@@ -150,7 +150,7 @@ fn names_are_escaped_wherever_they_stand() {
     let server = Waxseal::start(&[("USERS", &format!("{hostile}:{SECRET_HASH}"))]);
     let cookie = sealed(|session| {
         sign_in(session, hostile);
-        session.flash("<img src=x onerror=\"alert(1)\">");
+        session.flash(Level::Info, "<img src=x onerror=\"alert(1)\">").unwrap();
     });
     let answer = get("/").cookie(&cookie).sent_to(&server);
     assert_eq!(answer.status, 200);
@@ -166,8 +166,8 @@ fn flashes_are_shown_once_in_their_order_and_not_to_head() {
     let server = Waxseal::start(&[]);
     let cookie = sealed(|session| {
         sign_in(session, "foo");
-        session.flash("first");
-        session.flash("second");
+        session.flash(Level::Info, "first").unwrap();
+        session.flash(Level::Info, "second").unwrap();
     });
     let answer = head("/").cookie(&cookie).sent_to(&server);
     assert_answer(&answer, 200, &[HTML, NO_STORE, VARY]);
@@ -185,7 +185,7 @@ fn flashes_are_shown_once_in_their_order_and_not_to_head() {
 #[test]
 fn flashes_wait_for_the_visitor_to_sign_in() {
     let server = Waxseal::start(&[]);
-    let cookie = sealed(|session| session.flash("Welcome back."));
+    let cookie = sealed(|session| session.flash(Level::Info, "Welcome back.").unwrap());
     let answer = get("/").cookie(&cookie).sent_to(&server);
     assert_answer(&answer, 303, &[TO_LOGIN, NO_STORE, VARY]);
     let answer = post("/login", SIGN_IN).cookie(&cookie).sent_to(&server);
@@ -963,7 +963,7 @@ fn an_answer_that_sets_a_cookie_is_kept_by_no_cache() {
     let server = behind_a_proxy();
     let with_flash = sealed(|session| {
         sign_in(session, "foo");
-        session.flash("hello");
+        session.flash(Level::Info, "hello").unwrap();
     });
     for request in [
         post("/login", SIGN_IN),

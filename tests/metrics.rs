@@ -20,7 +20,7 @@ fn old_cookie() -> String {
     let sessions = Sessions::sealed(keyring);
     let mut session = sessions.load("", Scheme::Http).unwrap();
     session.insert("name", "foo").unwrap();
-    sessions.save(&mut session).unwrap().unwrap().value().to_owned()
+    sessions.save(&mut session).unwrap().into_cookie().unwrap().value().to_owned()
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod session {
     mod cookies;
     mod counts;
     mod faults;
+    mod handling;
     mod lifetimes;
     mod listing;
     mod loading;

@@ -101,7 +101,7 @@ mod tests {
         let mut browser = sessions.load("", Scheme::Https).unwrap();
         assert_eq!(id_for(&browser, &alice), None);
         remember(&mut browser, &alice);
-        let cookie = sessions.save(&mut browser).unwrap().unwrap();
+        let cookie = sessions.save(&mut browser).unwrap().into_cookie().unwrap();
         assert_eq!(cookie.name(), "__Host-waxseal-browser");
         let browser = sessions.load(&cookie.stripped().to_string(), Scheme::Https).unwrap();
         assert_eq!(id_for(&browser, &alice), Some(browser.id()));
@@ -125,7 +125,7 @@ mod tests {
         let known: Vec<bool> =
             names.iter().map(|name| id_for(&browser, &fingerprint(name)).is_some()).collect();
         assert_eq!(known, [false, false, true, true, true, true]);
-        assert!(sessions.save(&mut browser).unwrap().is_some());
+        assert!(sessions.save(&mut browser).unwrap().into_cookie().is_some());
     }
 
     #[test]

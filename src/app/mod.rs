@@ -260,7 +260,7 @@ impl App {
         match sessions.save(session) {
             Ok(cookie) => {
                 let leftovers = sessions.leftovers(session, self.site.host(request));
-                Ok(cookie.into_iter().chain(leftovers).collect())
+                Ok(cookie.into_cookie().into_iter().chain(leftovers).collect())
             }
             Err(SaveError::Store(error)) => {
                 Err(self.unavailable(request, &error, "a session could not be saved"))

@@ -7,7 +7,7 @@ use html_escape::encode_safe;
 use humantime::format_rfc3339_seconds;
 use waxseal::http::{Error, Response};
 use waxseal::seal::Id;
-use waxseal::session::{Key, UserSession};
+use waxseal::session::{Flash, Key, UserSession};
 
 use super::{LOGIN_FILE, Static, users};
 
@@ -44,12 +44,7 @@ fn frame(title: &str, main: impl Display) -> String {
 
 /// The home page of somebody who is signed in, with their sessions, as far as they are known, of
 /// which `own` is the id of this one.
-pub(super) fn home(
-    username: &str,
-    flashes: &[String],
-    sessions: &[UserSession],
-    own: Id,
-) -> String {
+pub(super) fn home(username: &str, flashes: &[Flash], sessions: &[UserSession], own: Id) -> String {
     let main = format_args!(
         r#"<h1>Hello {}</h1>
 {}<form method="post" action="/logout">
@@ -108,13 +103,13 @@ fn minute(time: SystemTime) -> String {
 }
 
 /// `role="status"` stands on an element around the list, whose own role it would take away.
-fn flash_list(flashes: &[String]) -> String {
+fn flash_list(flashes: &[Flash]) -> String {
     if flashes.is_empty() {
         return String::new();
     }
     let items = flashes.iter().fold(String::new(), |mut items, flash| {
         // Writing to a String does not fail.
-        let _ = writeln!(items, "<li>{}</li>", encode_safe(flash));
+        let _ = writeln!(items, "<li>{}</li>", encode_safe(&flash.text));
         items
     });
     format!("<div role=\"status\">\n<ul class=\"flashes\">\n{items}</ul>\n</div>\n")
@@ -185,12 +180,15 @@ pub(super) fn error(error: &Error) -> Response {
 #[cfg(test)]
 mod tests {
     use waxseal::seal::Keyring;
-    use waxseal::session::{MemoryStore, Scheme, Sessions};
+    use waxseal::session::{Level, MemoryStore, Scheme, Sessions};
 
     use super::*;
 
     fn home_of(username: &str, flashes: &[&str]) -> String {
-        let flashes: Vec<String> = flashes.iter().map(|&flash| flash.to_owned()).collect();
+        let keyring = Keyring::new(b"authentication", b"0123456789abcdef").unwrap();
+        let mut session = Sessions::sealed(keyring).load("", Scheme::Http).unwrap();
+        flashes.iter().for_each(|text| session.flash(Level::Info, *text).unwrap());
+        let flashes = session.take_flashes();
         home(username, &flashes, &[], Id([0; 16]))
     }
 
@@ -224,7 +222,7 @@ mod tests {
         let begun = [(); 3].map(|()| {
             let mut session = sessions.load("", Scheme::Http).unwrap();
             session.sign_in(&sessions.fingerprint("foo", b"hash"));
-            sessions.save(&mut session).unwrap();
+            let _ = sessions.save(&mut session).unwrap();
             session.id()
         });
         let all = sessions.of_user("foo").unwrap().unwrap();

@@ -14,7 +14,7 @@ use super::Settings;
 /// let name = |scheme| -> Result<String, Box<dyn std::error::Error>> {
 ///     let mut session = sessions.load("", scheme)?;
 ///     session.insert("visits", 1)?;
-///     Ok(sessions.save(&mut session)?.unwrap().name().to_owned())
+///     Ok(sessions.save(&mut session)?.into_cookie().unwrap().name().to_owned())
 /// };
 /// assert_eq!(name(Scheme::Http)?, "waxseal");
 /// assert_eq!(name(Scheme::Https)?, "__Host-waxseal");

@@ -24,7 +24,7 @@ const SMALLEST_SWEEP: usize = 1024;
 /// let sessions = Sessions::stored(keyring, MemoryStore::default());
 /// let mut session = sessions.load("", Scheme::Http)?;
 /// session.insert("note", "x".repeat(100_000))?; // more than a cookie could carry
-/// let cookie = sessions.save(&mut session)?.unwrap();
+/// let cookie = sessions.save(&mut session)?.into_cookie().unwrap();
 /// assert!(cookie.value().len() < 200);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

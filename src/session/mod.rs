@@ -15,7 +15,7 @@
 //! assert_eq!(session.outcome(), Outcome::New);
 //! let credential = sessions.fingerprint("foo", b"the stored hash of foo's password");
 //! session.sign_in(&credential);
-//! let cookie = sessions.save(&mut session)?.expect("a change is due");
+//! let cookie = sessions.save(&mut session)?.into_cookie().expect("a change is due");
 //! assert!(cookie.to_string().starts_with("__Host-waxseal="));
 //!
 //! // The next one brings the cookie back.
@@ -23,11 +23,11 @@
 //! let mut session = sessions.load(&cookies, Scheme::Https)?;
 //! assert_eq!(session.user(), Some("foo"));
 //! assert!(session.confirm(&credential), "foo still has that password");
-//! assert!(sessions.save(&mut session)?.is_none(), "nothing changed, nothing is due");
+//! assert!(sessions.save(&mut session)?.into_cookie().is_none(), "nothing changed, nothing is due");
 //!
 //! // Signing out: the copied cookie is dead too.
 //! session.destroy();
-//! assert_eq!(sessions.save(&mut session)?.unwrap().value(), "");
+//! assert_eq!(sessions.save(&mut session)?.into_cookie().unwrap().value(), "");
 //! assert_eq!(sessions.load(&cookies, Scheme::Https)?.outcome(), Outcome::Revoked);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -41,6 +41,7 @@ mod clock;
 pub mod conformance;
 mod cookie;
 mod counts;
+mod flashes;
 mod health;
 mod loaded;
 #[cfg(feature = "memcached")]
@@ -69,6 +70,7 @@ mod redis;
 mod remote;
 mod revocations;
 mod save_error;
+mod saved;
 #[allow(clippy::module_inception)] // the folder is the subject, the file is the type
 mod session;
 mod sessions;
@@ -78,6 +80,7 @@ mod sqlite;
 mod store;
 mod store_settings;
 mod user_index;
+mod visit;
 
 #[cfg(any(feature = "redis", feature = "memcached"))]
 pub use address::AddressError;
@@ -85,6 +88,7 @@ pub use breaker::Breaker;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cookie::{Scheme, Secure};
 pub use counts::Counts;
+pub use flashes::{Flash, FlashTooLong, Level};
 pub use health::Health;
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
@@ -99,14 +103,16 @@ pub use revocations::{
     Revocations,
 };
 pub use save_error::SaveError;
+pub use saved::Saved;
 pub use session::{ReservedName, Session};
-pub use sessions::Sessions;
+pub use sessions::{HandleError, Sessions};
 pub use settings::{Settings, SettingsError};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteRevocations, SqliteStore};
 pub use store::{Change, Committed, Key, ParseKeyError, Store, StoreError, Values};
 pub use store_settings::{Prefix, PrefixError, StoreSettings};
 pub use user_index::{LAST_SEEN, USERNAME, UserIndex, UserSession};
+pub use visit::{Reply, Visit};
 
 pub use crate::seal::Fingerprint;
 pub use ::cookie::{Cookie, SameSite};

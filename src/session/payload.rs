@@ -1,35 +1,22 @@
 //! The values of a session as the bytes that are sealed, and back.
 //!
 //! `application/x-www-form-urlencoded`: the values in key order, then the flashes in their own
-//! order, each as a pair named `_flash`. In a [`Values`] map each flash has a name of its own, that
+//! order, each as a pair named `_flash`, or `_flash.` and its level. In a [`Values`] map each flash has a name of its own, that
 //! sorts by age, so that a store can add and remove one without touching another.
 
 use form_urlencoded::Serializer;
 
-use super::Values;
-
-/// Name of a flash in the payload; in a map, what its names begin with, before a dot.
-const FLASH: &str = "_flash";
-
-/// The name of a flash in a map; `order` is greater for a younger one.
-pub(super) fn flash_name(order: u64) -> String {
-    format!("{FLASH}.{order:016x}")
-}
-
-/// The order of the flash with this name, where it is one.
-pub(super) fn flash_order(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix(FLASH)?.strip_prefix('.')?;
-    u64::from_str_radix(digits, 16).ok()
-}
+use super::{Values, flashes};
 
 /// The bytes to seal.
 pub(super) fn encode(values: &Values) -> String {
-    let is_flash = |name: &str| flash_order(name).is_some();
     let mut payload = Serializer::new(String::new());
-    payload.extend_pairs(values.iter().filter(|(name, _)| !is_flash(name)));
-    payload.extend_pairs(
-        values.iter().filter(|(name, _)| is_flash(name)).map(|(_, text)| (FLASH, text)),
-    );
+    payload.extend_pairs(values.iter().filter(|(name, _)| flashes::of_name(name).is_none()));
+    for (name, text) in values {
+        if let Some((_, level)) = flashes::of_name(name) {
+            payload.append_pair(&flashes::payload_name(level), text);
+        }
+    }
     payload.finish()
 }
 
@@ -38,7 +25,10 @@ pub(super) fn decode(payload: &[u8]) -> Values {
     let mut values = Values::new();
     // One by one: collecting sorts them in a list first, where they are in order already.
     for ((name, value), order) in form_urlencoded::parse(payload).zip(0..) {
-        let name = if name == FLASH { flash_name(order) } else { name.into_owned() };
+        let name = match flashes::of_payload_name(&name) {
+            Some(level) => flashes::name(order, level),
+            None => name.into_owned(),
+        };
         values.insert(name, value.into_owned());
     }
     values
@@ -48,6 +38,7 @@ pub(super) fn decode(payload: &[u8]) -> Values {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Level;
     use super::*;
 
     fn values(pairs: &[(&str, &str)]) -> Values {
@@ -66,7 +57,8 @@ mod tests {
             let values: Values = pairs
                 .map(|(pair, order)| {
                     let text = |at: usize| pair[at].as_str().unwrap().to_owned();
-                    let name = if text(0) == FLASH { flash_name(order) } else { text(0) };
+                    let level = flashes::of_payload_name(&text(0));
+                    let name = level.map_or_else(|| text(0), |level| flashes::name(order, level));
                     (name, text(1))
                 })
                 .collect();
@@ -79,21 +71,12 @@ mod tests {
     fn flashes_come_last_and_in_their_own_order() {
         let values = values(&[
             ("zebra", "1"),
-            (&flash_name(2), "second"),
-            (&flash_name(1), "first"),
+            (&flashes::name(2, Level::Info), "second"),
+            (&flashes::name(1, Level::Error), "first"),
             ("Aardvark", "2"),
             ("_auth", "3"),
         ]);
-        assert_eq!(encode(&values), "Aardvark=2&_auth=3&zebra=1&_flash=first&_flash=second");
-    }
-
-    #[test]
-    fn flash_names_sort_by_age() {
-        let orders = [0, 1, 15, 16, 255, 1 << 40, u64::MAX];
-        assert!(orders.map(flash_name).is_sorted());
-        assert_eq!(orders.map(|order| flash_order(&flash_name(order))), orders.map(Some));
-        assert_eq!(flash_order("_flash"), None);
-        assert_eq!(flash_order("username"), None);
+        assert_eq!(encode(&values), "Aardvark=2&_auth=3&zebra=1&_flash.error=first&_flash=second");
     }
 
     proptest! {

@@ -29,6 +29,9 @@ pub enum SaveError {
     },
     /// The store failed.
     Store(StoreError),
+    /// The session was loaded through other [`Sessions`](super::Sessions): its cookie would go out under a wrong
+    /// name, or its change into a wrong store.
+    OtherSessions,
 }
 
 impl From<StoreError> for SaveError {
@@ -47,6 +50,9 @@ impl fmt::Display for SaveError {
                 write!(f, "the session would take {size} bytes; {limit} are allowed")
             }
             SaveError::Store(_) => f.write_str("the session could not be saved"),
+            SaveError::OtherSessions => f.write_str(
+                "the session was loaded through other Sessions than it is saved through",
+            ),
         }
     }
 }
@@ -54,7 +60,7 @@ impl fmt::Display for SaveError {
 impl Error for SaveError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            SaveError::SessionTooLarge { .. } => None,
+            SaveError::SessionTooLarge { .. } | SaveError::OtherSessions => None,
             SaveError::Store(error) => Some(error),
         }
     }

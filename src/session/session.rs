@@ -3,14 +3,15 @@
 use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
+
+use log::warn;
 
 use super::clock::from_unix_seconds;
 use super::loaded::{BrowserCookie, Loaded, Other};
-use super::payload::{flash_name, flash_order};
 use super::store::{Change, Values};
 use super::user_index::USERNAME;
-use super::{Outcome, Scheme};
+use super::{Outcome, Scheme, flashes};
 use crate::seal::{Fingerprint, Id, Match};
 
 /// The name of the value that says with which credential.
@@ -41,6 +42,12 @@ pub struct Session {
     /// It was renewed or destroyed since it was loaded.
     pub(super) ends_others: bool,
     pub(super) scheme: Scheme,
+    /// The number of the [`Sessions`](super::Sessions) that loaded it.
+    pub(super) loaded_through: u64,
+    /// It was saved since its last change, or that was tried.
+    pub(super) is_told: bool,
+    /// Its values are gone, and are no user's any more: it was destroyed, or another user signed in.
+    is_emptied: bool,
     /// When it was loaded, in unix seconds.
     now: u64,
 }
@@ -66,6 +73,9 @@ impl Session {
             has_pending_sign_out: false,
             ends_others: false,
             scheme,
+            loaded_through: 0,
+            is_told: false,
+            is_emptied: false,
             now,
         }
     }
@@ -91,6 +101,9 @@ impl Session {
             has_pending_sign_out: false,
             ends_others: false,
             scheme,
+            loaded_through: 0,
+            is_told: false,
+            is_emptied: false,
             now,
         }
     }
@@ -181,38 +194,6 @@ impl Session {
         self.values_mut().clear();
     }
 
-    /// Leaves a message that the next page shows once.
-    ///
-    /// ```
-    /// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
-    /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
-    /// # let mut session = sessions.load("", Scheme::Http)?;
-    /// session.flash("Saved.");
-    /// session.flash("Welcome back.");
-    /// assert_eq!(session.take_flashes(), ["Saved.", "Welcome back."]);
-    /// assert!(session.take_flashes().is_empty());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn flash(&mut self, message: impl Into<String>) {
-        // Named by the clock: of two requests at once, neither takes the other's name.
-        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
-        let youngest = self.values.keys().filter_map(|name| flash_order(name)).max();
-        let after_youngest = youngest.map_or(0, |order| order.saturating_add(1));
-        let order = u64::try_from(clock).unwrap_or(u64::MAX).max(after_youngest);
-        self.values_mut().insert(flash_name(order), message.into());
-    }
-
-    /// Removes and returns the waiting messages, oldest first.
-    pub fn take_flashes(&mut self) -> Vec<String> {
-        let names: Vec<String> =
-            self.values.keys().filter(|name| flash_order(name).is_some()).cloned().collect();
-        if names.is_empty() {
-            return Vec::new();
-        }
-        let values = self.values_mut();
-        names.iter().filter_map(|name| values.remove(name)).collect()
-    }
-
     /// Signs somebody in, whose credential was found right: makes a new session of it (as
     /// [`Session::renew`] does), with the user's name as the value `username`, and the fingerprint
     /// of the credential among Waxseal's own. The values stay, unless they are another user's.
@@ -220,12 +201,17 @@ impl Session {
     /// See [`Session::confirm`] for what the fingerprint is good for.
     pub fn sign_in(&mut self, fingerprint: &Fingerprint) {
         if self.user().is_some_and(|user| user != fingerprint.user()) {
-            self.clear();
+            self.empty();
         }
         self.renew();
         let values = self.values_mut();
         values.insert(USERNAME.to_owned(), fingerprint.user().to_owned());
         values.insert(AUTH.to_owned(), fingerprint.mark());
+    }
+
+    fn empty(&mut self) {
+        self.clear();
+        self.is_emptied = true;
     }
 
     /// The user who signed in. Whether that user is still there, with the same credential, is for
@@ -253,6 +239,7 @@ impl Session {
     /// assert!(!session.confirm(&sessions.fingerprint("foo", b"hash of the new password")));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use = "where it is false, nobody may be taken for signed in"]
     pub fn confirm(&mut self, fingerprint: &Fingerprint) -> bool {
         if self.user() != Some(fingerprint.user()) {
             return false;
@@ -286,6 +273,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn renew(&mut self) {
+        self.is_told = false;
         self.id = Id::random();
         self.created = self.now;
         self.ends_others = true;
@@ -296,7 +284,7 @@ impl Session {
     ///
     /// What is put in afterwards (a flash, say) begins a new session.
     pub fn destroy(&mut self) {
-        self.clear();
+        self.empty();
         self.renew();
         self.cookie.is_to_go = self.cookie.is_held;
     }
@@ -335,6 +323,24 @@ impl Session {
         }
     }
 
+    /// Undoes what the handler of a page changed that was not shown in the end, but for what must hold: who is
+    /// signed in, the id, and flashes that were left.
+    pub(super) fn keep_what_must_hold(&mut self) {
+        let nothing = Values::new();
+        let before = match &self.loaded {
+            Some(loaded) => loaded.values.as_ref().unwrap_or(&self.values),
+            None => &nothing,
+        };
+        let mut kept = if self.is_emptied { Values::new() } else { before.clone() };
+        kept.extend(flashes::new_ones(&self.values, before));
+        for name in [USERNAME, AUTH] {
+            if let Some(value) = self.values.get(name) {
+                kept.insert(name.to_owned(), value.clone());
+            }
+        }
+        *self.values_mut() = kept;
+    }
+
     /// Whether a store has no record of it under its id yet.
     pub(super) fn is_new(&self) -> bool {
         self.loaded.is_none() || self.is_renewed()
@@ -356,11 +362,23 @@ impl Session {
     }
 
     /// The values to write to; what was loaded is kept aside at the first call.
-    fn values_mut(&mut self) -> &mut Values {
+    pub(super) fn values_mut(&mut self) -> &mut Values {
+        self.is_told = false;
         if let Some(loaded) = &mut self.loaded {
             loaded.values.get_or_insert_with(|| self.values.clone());
         }
         &mut self.values
+    }
+}
+
+impl Drop for Session {
+    /// Tells of a change that is lost.
+    fn drop(&mut self) {
+        if !self.is_told && (self.is_changed() || self.is_renewed()) && !std::thread::panicking() {
+            warn!(
+                "a session was changed and not saved; call Sessions::save, or use Sessions::handle"
+            );
+        }
     }
 }
 

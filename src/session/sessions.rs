@@ -1,5 +1,6 @@
 //! Loading sessions from a `Cookie` header, saving them into a `Set-Cookie`.
 
+mod handling;
 mod loading;
 mod revoking;
 mod stored;
@@ -8,11 +9,13 @@ mod users;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cookie::Cookie;
 use log::debug;
 
+pub use self::handling::HandleError;
 use self::stored::Stored;
 use super::clock::unix_seconds;
 use super::cookie::CookieMaker;
@@ -21,7 +24,7 @@ use super::revocations::{List, RevocationStatus, Revocations, Sharing};
 use super::session::Session;
 use super::store::{Committed, Store, StoreError};
 use super::{
-    Clock, Counts, Health, SaveError, Scheme, Settings, SettingsError, SystemClock, payload,
+    Clock, Counts, Health, SaveError, Saved, Scheme, Settings, SettingsError, SystemClock, payload,
 };
 use crate::seal::{Fingerprint, Header, Keyring, MAX_COOKIE, STORED_PAYLOAD, Version};
 
@@ -31,6 +34,9 @@ const MAX_IDS: usize = 20;
 /// A new session is tried again, under another id, as long as its visitor has not waited for longer.
 const PROMPT: Duration = Duration::from_millis(500);
 
+/// The number of the next [`Sessions`] of this process.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+
 /// All sessions under one cookie name.
 ///
 /// A site may have several, each with a name and settings of its own; a cookie sealed under one
@@ -38,6 +44,8 @@ const PROMPT: Duration = Duration::from_millis(500);
 ///
 /// See the [module](super) for an example.
 pub struct Sessions {
+    /// Tells these from others.
+    number: u64,
     keyring: Arc<Keyring>,
     storage: Storage,
     revoked: Arc<List>,
@@ -79,7 +87,8 @@ impl Sessions {
         let counts = Counts::new(keyring.pair_count());
         let (revoked, sharing) = (Arc::default(), None);
         let clock = Arc::new(SystemClock);
-        Sessions { keyring, storage, revoked, sharing, settings, cookies, clock, counts }
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        Sessions { number, keyring, storage, revoked, sharing, settings, cookies, clock, counts }
     }
 
     /// The same, whose sign-outs hold in all processes that share `store`, and after a restart.
@@ -117,7 +126,7 @@ impl Sessions {
     ///
     /// let mut session = one.load("", Scheme::Http)?;
     /// session.insert("theme", "dark")?;
-    /// let cookie = one.save(&mut session)?.unwrap().stripped().to_string();
+    /// let cookie = one.save(&mut session)?.into_cookie().unwrap().stripped().to_string();
     /// assert_eq!(other.load(&cookie, Scheme::Http)?.outcome(), Outcome::Valid);
     ///
     /// session.destroy();
@@ -161,7 +170,8 @@ impl Sessions {
     ///
     /// Never for what the visitor sent: only [`StoreError`], where the store cannot be reached.
     pub fn load(&self, cookie_header: &str, scheme: Scheme) -> Result<Session, StoreError> {
-        let session = self.newest(cookie_header, scheme)?;
+        let mut session = self.newest(cookie_header, scheme)?;
+        session.loaded_through = self.number;
         self.counts.add(&session);
         Ok(session)
     }
@@ -207,7 +217,8 @@ impl Sessions {
         self.keyring.fingerprint(user, credential)
     }
 
-    /// What is due: a cookie to set, or to remove, or `None`.
+    /// Saves the session, and tells what that makes due: a cookie to set, or to remove, or nothing.
+    /// [`Sessions::handle`] does it by itself.
     ///
     /// Due are: a change; a cookie that can never open again, to be cleared; a session opened with a
     /// previous key, to be sealed anew; a quarter of the idle time gone. An answer that sets a
@@ -231,12 +242,16 @@ impl Sessions {
     ///
     /// [`SaveError`]. Where the session is too large, nothing was changed; where the store failed, it
     /// may have done its part. Either way the session can be saved again.
-    pub fn save(&self, session: &mut Session) -> Result<Option<Cookie<'static>>, SaveError> {
+    pub fn save(&self, session: &mut Session) -> Result<Saved, SaveError> {
+        if session.loaded_through != self.number {
+            return Err(SaveError::OtherSessions);
+        }
+        session.is_told = true;
         // Another process, whose clock is ahead, may have begun the session in our future; a seal
         // older than its session would not open.
         let now = unix_seconds(self.clock.now()).max(session.created);
         if !session.values.is_empty() && !self.is_due(session, now) {
-            return Ok(None);
+            return Ok(Saved::NOTHING);
         }
         if session.values.is_empty() {
             return self.end(session);
@@ -248,10 +263,10 @@ impl Sessions {
         let sealed = now.max(session.created);
         let cookie = match self.seal_and_commit(session, sealed, now) {
             Ok(Some(cookie)) => cookie,
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(Saved::NOTHING),
             Err(SaveError::Store(error)) if !session.is_new() && !session.is_changed() => {
                 debug!(error:%; "a session was not extended");
-                return Ok(None);
+                return Ok(Saved::NOTHING);
             }
             Err(error) => return Err(error),
         };
@@ -260,7 +275,7 @@ impl Sessions {
         session.loaded =
             Some(Loaded { id: session.id, created: session.created, sealed, key: 0, values: None });
         session.cookie = BrowserCookie { is_held: true, is_to_go: true };
-        Ok(Some(cookie))
+        Ok(cookie.into())
     }
 
     /// A cookie for a session that is committed; none where it has ended meanwhile.
@@ -273,7 +288,7 @@ impl Sessions {
         let began = Instant::now();
         self.choose_id(session);
         loop {
-            let cookie = self.seal(session, sealed)?;
+            let cookie = self.seal_what_fits(session, sealed)?;
             match self.commit(session, now) {
                 Ok(Committed::Done) => return Ok(Some(cookie)),
                 Ok(Committed::Gone) => return Ok(None),
@@ -322,7 +337,7 @@ impl Sessions {
     }
 
     /// Saves a session without values: it has no record and no cookie.
-    fn end(&self, session: &mut Session) -> Result<Option<Cookie<'static>>, SaveError> {
+    fn end(&self, session: &mut Session) -> Result<Saved, SaveError> {
         match (&self.storage, &session.loaded) {
             (Storage::Store(stored), Some(loaded)) => stored.delete(loaded.id)?,
             _ => self.revoke_renewed(session)?,
@@ -333,10 +348,24 @@ impl Sessions {
             session.renew();
         }
         if !session.cookie.is_to_go {
-            return Ok(None);
+            return Ok(Saved::NOTHING);
         }
         session.cookie = BrowserCookie::NONE;
-        Ok(Some(self.cookies.removal(session.scheme)))
+        Ok(self.cookies.removal(session.scheme).into())
+    }
+
+    /// The cookie, without the oldest flashes where all of them do not fit.
+    fn seal_what_fits(
+        &self,
+        session: &mut Session,
+        sealed: u64,
+    ) -> Result<Cookie<'static>, SaveError> {
+        loop {
+            match self.seal(session, sealed) {
+                Err(SaveError::SessionTooLarge { .. }) if session.drop_oldest_flash() => {}
+                cookie_or_fault => return cookie_or_fault,
+            }
+        }
     }
 
     fn seal(&self, session: &Session, sealed: u64) -> Result<Cookie<'static>, SaveError> {

@@ -20,7 +20,7 @@ fn name_and_value_together_take_4096_bytes_and_no_more() {
             session.insert("a", "x".repeat(length)).unwrap();
             match sessions.save(&mut session) {
                 Ok(cookie) => {
-                    let cookie = cookie.unwrap();
+                    let cookie = cookie.into_cookie().unwrap();
                     let size = cookie.name().len() + cookie.value().len();
                     largest = largest.max(size);
                     assert!(sessions.load(&header(&cookie), scheme).unwrap().get("a").is_some());
@@ -98,7 +98,7 @@ fn cookie(settings: Settings, scheme: Scheme) -> Cookie<'static> {
     let sessions = Site::with(settings).sessions;
     let mut session = sessions.load("", scheme).unwrap();
     session.insert("a", 1).unwrap();
-    sessions.save(&mut session).unwrap().unwrap()
+    sessions.save(&mut session).unwrap().into_cookie().unwrap()
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn by_https_only_the_prefixed_name_is_read_and_by_http_only_the_bare_one() {
         let visitor = |scheme| {
             let mut session = sessions.load("", scheme).unwrap();
             session.insert("name", "foo").unwrap();
-            sessions.save(&mut session).unwrap().unwrap()
+            sessions.save(&mut session).unwrap().into_cookie().unwrap()
         };
         let (bare, prefixed) = (visitor(Scheme::Http), visitor(Scheme::Https));
         let outcome = |cookies: &str, scheme| sessions.load(cookies, scheme).unwrap().outcome();
@@ -175,7 +175,7 @@ fn the_same_attributes_are_on_the_cookie_that_clears() {
             let set = cookie(settings.clone(), scheme);
             let sessions = Site::with(settings).sessions;
             let mut stray = sessions.load(&format!("{}=x", set.name()), scheme).unwrap();
-            let cleared = sessions.save(&mut stray).unwrap().unwrap();
+            let cleared = sessions.save(&mut stray).unwrap().into_cookie().unwrap();
             assert_eq!(cleared.name(), set.name());
             let lasting = |cookie| {
                 let mut attributes = attributes(cookie);
@@ -263,7 +263,7 @@ fn a_sign_out_removes_what_an_earlier_domain_left() {
         if renews {
             session.destroy();
         }
-        sessions.save(&mut session).unwrap();
+        let _ = sessions.save(&mut session).unwrap();
         let cookies = sessions.leftovers(&session, host);
         assert!(
             cookies

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use waxseal::session::{
-    Change, Committed, Health, Key, MemoryStore, Outcome, SaveError, Scheme, Session, Sessions,
-    Store, StoreError, Values,
+    Change, Committed, Health, Key, Level, MemoryStore, Outcome, SaveError, Scheme, Session,
+    Sessions, Store, StoreError, Values,
 };
 
 use super::support::{Call, DAY, IDLE, Site, header, keyring};
@@ -41,7 +41,7 @@ fn a_change_that_cannot_be_stored_is_an_error() {
     site.wait(IDLE / 4);
     let changes: [fn(&mut Session); 3] = [
         |session| session.insert("a", 1).unwrap(),
-        |session| session.flash("saved"),
+        |session| session.flash(Level::Info, "saved").unwrap(),
         Session::renew,
     ];
     for change in changes {
@@ -98,7 +98,7 @@ fn that_changes_are_refused_is_known_until_one_is_taken() {
         session.insert("a", 1).unwrap();
         sessions.save(&mut session)
     };
-    let cookies = header(&begin().unwrap().unwrap());
+    let cookies = header(&begin().unwrap().into_cookie().unwrap());
     assert_eq!(sessions.health(), Health::Up);
     store.is_full.store(true, Ordering::SeqCst);
     assert!(begin().is_err());
@@ -157,7 +157,7 @@ fn a_new_session_gets_an_id_whose_server_is_up() {
     for _ in 0..64 {
         let mut session = sessions.load("", Scheme::Http).unwrap();
         session.sign_in(&sessions.fingerprint("foo", b"hash"));
-        kept.push(header(&sessions.save(&mut session).unwrap().unwrap()));
+        kept.push(header(&sessions.save(&mut session).unwrap().into_cookie().unwrap()));
     }
     assert!(store.in_vain.load(Ordering::SeqCst) <= 1, "it is tried once more, under another id");
     for cookies in &kept {
@@ -169,10 +169,10 @@ fn a_new_session_gets_an_id_whose_server_is_up() {
         // One that it has already is kept, and so is where it is.
         let id = session.id();
         session.insert("a", 1).unwrap();
-        sessions.save(&mut session).unwrap();
+        let _ = sessions.save(&mut session).unwrap();
         assert_eq!(session.id(), id);
         session.renew();
-        let renewed = header(&sessions.save(&mut session).unwrap().unwrap());
+        let renewed = header(&sessions.save(&mut session).unwrap().into_cookie().unwrap());
         assert_eq!(sessions.load(&renewed, Scheme::Http).unwrap().outcome(), Outcome::Valid);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waxseal::seal::Lifetimes;
-use waxseal::session::{ManualClock, Outcome, Settings};
+use waxseal::session::{Level, ManualClock, Outcome, Settings};
 
 use super::support::{
     ABSOLUTE, Call, DAY, IDLE, NOW, Place, SKEW, Site, at, by_hand, keyring, life, max_age,
@@ -88,7 +88,7 @@ fn a_process_whose_clock_is_behind_keeps_the_session() {
         let behind =
             Site::of(place, keyring(), Settings::default(), clock.clone(), ahead.store.clone());
         let mut session = behind.load(&ahead.foo());
-        session.flash("hello");
+        session.flash(Level::Info, "hello").unwrap();
         let cookies = behind.saved(&mut session);
         for site in [&behind, &ahead] {
             assert_eq!(site.outcome(&cookies), Outcome::Valid);

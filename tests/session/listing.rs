@@ -43,7 +43,7 @@ impl Indexed {
     }
 
     fn save(&self, session: &mut Session) -> Option<Cookie<'static>> {
-        self.sessions.save(session).unwrap()
+        self.sessions.save(session).unwrap().into_cookie()
     }
 
     fn of(&self, user: &str) -> Vec<UserSession> {
@@ -187,7 +187,7 @@ fn ending_all_can_be_tried_again_where_it_failed() {
     let sessions = Sessions::stored(keyring(), store);
     let mut session = sessions.load("", Scheme::Https).unwrap();
     session.sign_in(&sessions.fingerprint("foo", b"hash"));
-    let cookies = header(&sessions.save(&mut session).unwrap().unwrap());
+    let cookies = header(&sessions.save(&mut session).unwrap().into_cookie().unwrap());
     let outcome = || sessions.load(&cookies, Scheme::Https).unwrap().outcome();
     assert!(sessions.revoke_user("foo").is_err());
     assert_eq!(outcome(), Outcome::Valid, "nothing was done, and the user is there to see it");

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use waxseal::session::{Outcome, SaveError, Scheme, Session};
+use waxseal::session::{Level, Outcome, SaveError, Saved, Scheme, Session};
 
 use super::support::{
-    ABSOLUTE, HOUR, IDLE, NAME, Site, at, header, is_removal, max_age, names_and_values,
+    ABSOLUTE, HOUR, IDLE, NAME, Site, at, header, is_removal, max_age, names_and_values, texts,
 };
 
 /// One pair of a `Cookie` header: arbitrary, nearly right, or the genuine one.
@@ -41,13 +41,13 @@ proptest! {
         let site = if stored { Site::stored() } else { Site::sealed() };
         for scheme in [Scheme::Http, Scheme::Https] {
             let mut session = site.sessions.load(&header, scheme).unwrap();
-            let cookie = site.sessions.save(&mut session).unwrap();
+            let cookie = site.sessions.save(&mut session).unwrap().into_cookie();
             let is_cleared = cookie.as_ref().is_some_and(is_removal);
             prop_assert_eq!(cookie.is_some(), is_cleared);
             let may_be_cleared = matches!(session.outcome(), Outcome::Malformed | Outcome::Expired);
             prop_assert!(may_be_cleared || !is_cleared);
             session.insert("name", "foo").unwrap();
-            let cookie = site.sessions.save(&mut session).unwrap();
+            let cookie = site.sessions.save(&mut session).unwrap().into_cookie();
             prop_assert!(cookie.is_some() || session.outcome() == Outcome::Valid);
         }
     }
@@ -80,15 +80,15 @@ proptest! {
             prop_assert_eq!(session.insert(name, value).is_err(), reserved);
             kept.extend((!reserved).then_some((name.as_str(), value.as_str())));
         }
-        flashes.iter().for_each(|flash| session.flash(flash));
-        match site.sessions.save(&mut session) {
+        flashes.iter().for_each(|flash| session.flash(Level::Info, flash).unwrap());
+        match site.sessions.save(&mut session).map(Saved::into_cookie) {
             Err(SaveError::SessionTooLarge { .. }) => {}
             Err(error) => panic!("{error:?}"),
             Ok(None) => prop_assert!(kept.is_empty() && flashes.is_empty()),
             Ok(Some(cookie)) => {
                 let mut session = site.load(&header(&cookie));
                 prop_assert_eq!(names_and_values(&session), kept);
-                prop_assert_eq!(session.take_flashes(), flashes);
+                prop_assert_eq!(texts(session.take_flashes()), flashes);
             }
         }
     }
@@ -194,14 +194,14 @@ impl Model {
                 assert_eq!(self.session.remove(&name), self.now.values.remove(&name));
             }
             Operation::Flash(text) => {
-                self.session.flash(&text);
+                self.session.flash(Level::Info, &text).unwrap();
                 self.flashes += 1;
                 self.now.flashes.push((self.flashes, text));
             }
             Operation::TakeFlashes => {
                 let taken = std::mem::take(&mut self.now.flashes);
-                let texts: Vec<_> = taken.into_iter().map(|flash| flash.1).collect();
-                assert_eq!(self.session.take_flashes(), texts);
+                let expected: Vec<_> = taken.into_iter().map(|flash| flash.1).collect();
+                assert_eq!(texts(self.session.take_flashes()), expected);
             }
             Operation::Clear => {
                 self.session.clear();

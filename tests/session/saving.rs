@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use waxseal::session::{Change, Key, Outcome, Session, Settings};
+use waxseal::session::{Change, Key, Level, Outcome, Session, Settings};
 
 use super::support::{
     ABSOLUTE, Call, DAY, IDLE, NAME, NOW, Place, Site, at, header, is_removal, keyring, life,
-    names_and_values, new_keyring, rotated_keyring,
+    names_and_values, new_keyring, rotated_keyring, texts,
 };
 
 #[test]
@@ -57,12 +57,12 @@ fn a_change_is_due() {
         let changes: [fn(&mut Session); 4] = [
             |session| session.insert("a", "2").unwrap(),
             |session| drop(session.remove("a")),
-            |session| session.flash("hello"),
+            |session| session.flash(Level::Info, "hello").unwrap(),
             |session| drop(session.take_flashes()),
         ];
         for change in changes {
             let mut session = site.load(&site.visitor(&[("a", "1"), ("b", "2")]));
-            session.flash("before");
+            session.flash(Level::Info, "before").unwrap();
             let mut session = site.load(&site.saved(&mut session));
             change(&mut session);
             assert!(site.save(&mut session).is_some());
@@ -217,7 +217,7 @@ fn a_slow_request_that_only_reads_cannot_undo_a_logout() {
 
 #[test]
 fn a_slow_request_that_leaves_a_flash_cannot_undo_a_logout() {
-    after_a_logout(|slow| slow.flash("hello"));
+    after_a_logout(|slow| slow.flash(Level::Info, "hello").unwrap());
 }
 
 #[test]
@@ -303,12 +303,12 @@ fn two_requests_at_once_that_change_different_names_both_keep_their_change() {
     let cookies = site.visitor(&[("a", "1"), ("b", "2"), ("c", "3")]);
     let (mut one, mut other) = (site.load(&cookies), site.load(&cookies));
     one.insert("a", "one").unwrap();
-    one.flash("one");
+    one.flash(Level::Info, "one").unwrap();
     other.remove("b");
-    other.flash("other");
+    other.flash(Level::Info, "other").unwrap();
     assert!(site.save(&mut one).is_some());
     assert!(site.save(&mut other).is_some());
     let mut session = site.load(&cookies);
     assert_eq!(names_and_values(&session), [("a", "one"), ("c", "3")]);
-    assert_eq!(session.take_flashes(), ["one", "other"]);
+    assert_eq!(texts(session.take_flashes()), ["one", "other"]);
 }

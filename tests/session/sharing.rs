@@ -85,7 +85,7 @@ fn load(sessions: &Sessions, cookies: &str) -> Session {
 }
 
 fn saved(sessions: &Sessions, session: &mut Session) -> String {
-    sessions.save(session).unwrap().unwrap().stripped().to_string()
+    sessions.save(session).unwrap().into_cookie().unwrap().stripped().to_string()
 }
 
 fn signed_in(sessions: &Sessions, user: &str) -> String {
@@ -98,7 +98,7 @@ fn signed_in(sessions: &Sessions, user: &str) -> String {
 fn sign_out(sessions: &Sessions, cookies: &str) -> bool {
     let mut session = load(sessions, cookies);
     session.destroy();
-    sessions.save(&mut session).unwrap();
+    let _ = sessions.save(&mut session).unwrap();
     !session.has_pending_sign_out()
 }
 

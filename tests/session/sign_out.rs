@@ -1,10 +1,10 @@
 //! Renewing, destroying, and what that is worth to a copied cookie.
 
-use waxseal::session::{Change, Key, Outcome, Scheme, Settings, Values};
+use waxseal::session::{Change, Key, Level, Outcome, Scheme, Settings, Values};
 
 use super::support::{
     ABSOLUTE, Call, DAY, IDLE, NOW, Place, SKEW, Site, at, header, is_removal, keyring, life,
-    max_age, names_and_values, new_keyring,
+    max_age, names_and_values, new_keyring, texts,
 };
 
 #[test]
@@ -36,12 +36,12 @@ fn renewing_begins_the_session_anew() {
 fn renewing_keeps_the_values() {
     for site in Site::both() {
         let mut session = site.load(&site.visitor(&[("cart", "1"), ("theme", "dark")]));
-        session.flash("hello");
+        session.flash(Level::Info, "hello").unwrap();
         session.renew();
         assert!(!site.load("").is_changed());
         let mut session = site.load(&site.saved(&mut session));
         assert_eq!(names_and_values(&session), [("cart", "1"), ("theme", "dark")]);
-        assert_eq!(session.take_flashes(), ["hello"]);
+        assert_eq!(texts(session.take_flashes()), ["hello"]);
     }
 }
 
@@ -94,9 +94,9 @@ fn destroying_gives_an_empty_expired_cookie_with_the_same_path_and_domain() {
             let sessions = Site::with(Settings { domain, ..Settings::default() }).sessions;
             let mut session = sessions.load("", scheme).unwrap();
             session.insert("name", "foo").unwrap();
-            let set = sessions.save(&mut session).unwrap().unwrap();
+            let set = sessions.save(&mut session).unwrap().into_cookie().unwrap();
             session.destroy();
-            let removal = sessions.save(&mut session).unwrap().unwrap();
+            let removal = sessions.save(&mut session).unwrap().into_cookie().unwrap();
             assert!(is_removal(&removal));
             assert_eq!(removal.name(), set.name());
             assert_eq!(removal.path(), Some("/"));
@@ -110,10 +110,10 @@ fn destroying_gives_an_empty_expired_cookie_with_the_same_path_and_domain() {
 fn destroying_empties_the_session() {
     let site = Site::sealed();
     let mut session = site.load(&site.foo());
-    session.flash("hello");
+    session.flash(Level::Info, "hello").unwrap();
     session.destroy();
     assert_eq!(names_and_values(&session), []);
-    assert_eq!(session.take_flashes(), [""; 0]);
+    assert_eq!(texts(session.take_flashes()), [""; 0]);
 }
 
 #[test]
@@ -171,12 +171,12 @@ fn what_is_put_in_after_destroying_begins_a_new_session() {
         let mut session = site.load(&old);
         let id = session.id();
         session.destroy();
-        session.flash("signed out");
+        session.flash(Level::Info, "signed out").unwrap();
         let cookies = site.saved(&mut session);
         assert_eq!(site.outcome(&old), Outcome::Revoked);
         let mut session = site.load(&cookies);
         assert_ne!(session.id(), id);
-        assert_eq!(session.take_flashes(), ["signed out"]);
+        assert_eq!(texts(session.take_flashes()), ["signed out"]);
         assert_eq!(names_and_values(&session), []);
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal::seal::{Header, Id, Keyring, Lifetimes, Opened, Version};
 use waxseal::session::{
-    Change, Clock, Committed, Cookie, Key, ManualClock, MemoryStore, Outcome, Scheme, Session,
-    Sessions, Settings, Store, StoreError, Values,
+    Change, Clock, Committed, Cookie, Flash, Key, ManualClock, MemoryStore, Outcome, Scheme,
+    Session, Sessions, Settings, Store, StoreError, Values,
 };
 
 pub const NOW: u64 = 1_795_395_600;
@@ -181,7 +181,7 @@ impl Site {
     }
 
     pub fn save(&self, session: &mut Session) -> Option<Cookie<'static>> {
-        self.sessions.save(session).unwrap()
+        self.sessions.save(session).unwrap().into_cookie()
     }
 
     /// Saves what must have something due, and gives the `Cookie` header of the next visit.
@@ -238,4 +238,9 @@ pub fn is_removal(cookie: &Cookie) -> bool {
 
 pub fn names_and_values(session: &Session) -> Vec<(&str, &str)> {
     session.iter().collect()
+}
+
+/// What flashes say.
+pub fn texts(flashes: Vec<Flash>) -> Vec<String> {
+    flashes.into_iter().map(|flash| flash.text).collect()
 }

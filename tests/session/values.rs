@@ -1,8 +1,10 @@
 //! What a session holds, and how it is read and changed.
 
-use waxseal::session::{ReservedName, Session, Settings};
+use waxseal::session::{Level, ReservedName, Session, Settings};
 
-use super::support::{DAY, NOW, Place, Site, at, by_hand, is_removal, keyring, names_and_values};
+use super::support::{
+    DAY, NOW, Place, Site, at, by_hand, is_removal, keyring, names_and_values, texts,
+};
 
 #[test]
 fn values_come_in_key_order_and_come_back_so() {
@@ -60,11 +62,11 @@ fn remove_gives_the_value_back_and_takes_only_it() {
 fn clear_removes_everything_waiting_flashes_too() {
     for site in Site::both() {
         let mut session = site.load(&site.visitor(&[("a", "1"), ("b", "2")]));
-        session.flash("hello");
+        session.flash(Level::Info, "hello").unwrap();
         let mut session = site.load(&site.saved(&mut session));
         session.clear();
         assert_eq!(names_and_values(&session), []);
-        assert_eq!(session.take_flashes(), [""; 0]);
+        assert_eq!(texts(session.take_flashes()), [""; 0]);
         assert!(is_removal(&site.save(&mut session).unwrap()));
     }
 }
@@ -73,12 +75,12 @@ fn clear_removes_everything_waiting_flashes_too() {
 fn a_flash_waits_for_the_next_page_and_is_shown_once() {
     for site in Site::both() {
         let mut session = site.load(&site.foo());
-        session.flash("signed in & <well>");
+        session.flash(Level::Info, "signed in & <well>").unwrap();
         let mut session = site.load(&site.saved(&mut session));
-        assert_eq!(session.take_flashes(), ["signed in & <well>"]);
-        assert_eq!(session.take_flashes(), [""; 0]);
+        assert_eq!(texts(session.take_flashes()), ["signed in & <well>"]);
+        assert_eq!(texts(session.take_flashes()), [""; 0]);
         let mut session = site.load(&site.saved(&mut session));
-        assert_eq!(session.take_flashes(), [""; 0]);
+        assert_eq!(texts(session.take_flashes()), [""; 0]);
         assert_eq!(site.save(&mut session), None);
     }
 }
@@ -87,13 +89,13 @@ fn a_flash_waits_for_the_next_page_and_is_shown_once() {
 fn flashes_come_oldest_first_over_several_visits() {
     for site in Site::both() {
         let mut session = site.load(&site.foo());
-        session.flash("z");
-        session.flash("a");
+        session.flash(Level::Info, "z").unwrap();
+        session.flash(Level::Info, "a").unwrap();
         let mut session = site.load(&site.saved(&mut session));
-        session.flash("m");
-        session.flash("a");
+        session.flash(Level::Info, "m").unwrap();
+        session.flash(Level::Info, "a").unwrap();
         let mut session = site.load(&site.saved(&mut session));
-        assert_eq!(session.take_flashes(), ["z", "a", "m", "a"]);
+        assert_eq!(texts(session.take_flashes()), ["z", "a", "m", "a"]);
     }
 }
 
@@ -101,7 +103,7 @@ fn flashes_come_oldest_first_over_several_visits() {
 fn flashes_are_not_among_the_values() {
     let site = Site::sealed();
     let mut session = site.load(&site.foo());
-    session.flash("hello");
+    session.flash(Level::Info, "hello").unwrap();
     assert_eq!(names_and_values(&session), [("name", "foo")]);
     let session = site.load(&site.saved(&mut session));
     assert_eq!(names_and_values(&session), [("name", "foo")]);
@@ -111,9 +113,9 @@ fn flashes_are_not_among_the_values() {
 fn a_flash_alone_makes_a_session() {
     for site in Site::both() {
         let mut session = site.load("");
-        session.flash("goodbye");
+        session.flash(Level::Info, "goodbye").unwrap();
         let mut session = site.load(&site.saved(&mut session));
-        assert_eq!(session.take_flashes(), ["goodbye"]);
+        assert_eq!(texts(session.take_flashes()), ["goodbye"]);
         assert!(is_removal(&site.save(&mut session).unwrap()), "nothing is left in it");
     }
 }
@@ -159,7 +161,7 @@ fn a_session_knows_whether_it_changed() {
         assert!(changed(|session| session.insert("b", "1").unwrap()));
         assert!(changed(|session| drop(session.remove("a"))));
         assert!(changed(Session::clear));
-        assert!(changed(|session| session.flash("hello")));
+        assert!(changed(|session| session.flash(Level::Info, "hello").unwrap()));
         assert!(!changed(|session| session.insert("a", "1").unwrap()), "the same value again");
         assert!(!changed(|session| drop(session.remove("never"))));
         assert!(!changed(|session| drop(session.take_flashes())), "there was none");
@@ -202,7 +204,7 @@ fn a_session_that_nobody_asks_for_calls_no_store() {
 fn debug_shows_no_value() {
     for site in Site::both() {
         let mut session = site.load(&site.visitor(&[("a", "visible")]));
-        session.flash("visible");
+        session.flash(Level::Info, "visible").unwrap();
         let shown = format!("{session:?} {session:#?} {:?}", site.sessions);
         assert!(!shown.contains("visible"), "{shown}");
         site.save(&mut session);

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use waxseal::seal::{Keyring, Lifetimes};
 use waxseal::session::{
-    Breaker, Change, Committed, Key, Outcome, Reach, Scheme, Session, Sessions, Settings, Store,
-    StoreError, StoreSettings, UserIndex, Values, conformance,
+    Breaker, Change, Committed, Key, Level, Outcome, Reach, Scheme, Session, Sessions, Settings,
+    Store, StoreError, StoreSettings, UserIndex, Values, conformance,
 };
 
 /// All of them. `dump` is everything that the server has, as bytes; `damage` damages the record under a
@@ -46,7 +46,7 @@ fn begun(sessions: &Sessions, user: Option<&str>) -> (Session, String) {
     if let Some(user) = user {
         session.sign_in(&sessions.fingerprint(user, b"hash"));
     }
-    let cookie = sessions.save(&mut session).unwrap().expect("a cookie is due");
+    let cookie = sessions.save(&mut session).unwrap().into_cookie().expect("a cookie is due");
     (session, cookie.stripped().to_string())
 }
 
@@ -58,15 +58,16 @@ fn requests_at_once_keep_both_changes<S: Store + 'static>(store: &Arc<S>) {
     let (mut one, mut other) = (load(), load());
     one.insert("one", 1).unwrap();
     one.remove("basket");
-    one.flash("from one");
+    one.flash(Level::Info, "from one").unwrap();
     other.insert("other", 2).unwrap();
-    other.flash("from the other");
+    other.flash(Level::Info, "from the other").unwrap();
     for session in [&mut one, &mut other] {
-        assert!(sessions.save(session).unwrap().is_some());
+        assert!(sessions.save(session).unwrap().into_cookie().is_some());
     }
     let mut after = load();
     assert!(after.iter().eq([("one", "1"), ("other", "2")]), "{after:?}");
-    assert_eq!(after.take_flashes(), ["from one", "from the other"]);
+    let texts: Vec<_> = after.take_flashes().into_iter().map(|flash| flash.text).collect();
+    assert_eq!(texts, ["from one", "from the other"]);
 }
 
 /// A request loads its session; before it saves, another signs out.
@@ -75,12 +76,12 @@ fn a_slow_request_revives_nothing<S: Store + 'static>(store: &Arc<S>) {
     let end_by_destroying = |cookies: &str| {
         let mut session = sessions.load(cookies, Scheme::Http).unwrap();
         session.destroy();
-        sessions.save(&mut session).unwrap();
+        let _ = sessions.save(&mut session).unwrap();
     };
     let end_by_renewing = |cookies: &str| {
         let mut session = sessions.load(cookies, Scheme::Http).unwrap();
         session.renew();
-        sessions.save(&mut session).unwrap();
+        let _ = sessions.save(&mut session).unwrap();
     };
     let end_all = |_: &str| assert_eq!(sessions.revoke_user("slow").unwrap(), Reach::Confirmed);
     let ends: [&dyn Fn(&str); 3] = [&end_by_destroying, &end_by_renewing, &end_all];
@@ -92,7 +93,7 @@ fn a_slow_request_revives_nothing<S: Store + 'static>(store: &Arc<S>) {
         assert_eq!(slow.outcome(), Outcome::Valid);
         slow.insert("late", 1).unwrap();
         end(&cookies);
-        assert!(sessions.save(&mut slow).unwrap().is_none(), "nothing is revived");
+        assert!(sessions.save(&mut slow).unwrap().into_cookie().is_none(), "nothing is revived");
         let after = sessions.load(&cookies, Scheme::Http).unwrap();
         assert_eq!(after.outcome(), Outcome::Revoked);
         if deletes {
@@ -111,7 +112,7 @@ fn an_expired_session_is_not_made_anew<S: Store + 'static>(store: &Arc<S>) {
     let mut slow = sessions.load(&cookies, Scheme::Http).unwrap();
     slow.insert("late", 1).unwrap();
     thread::sleep(Duration::from_millis(3500));
-    assert!(sessions.save(&mut slow).unwrap().is_none());
+    assert!(sessions.save(&mut slow).unwrap().into_cookie().is_none());
     assert_eq!(store.find(&Key::of(slow.id())).unwrap(), None);
 }
 
@@ -186,23 +187,24 @@ fn calls_are_few<S: Store + 'static>(store: &Arc<S>) {
         let forged = String::from_utf8(forged).unwrap();
         let mut session = sessions.load(&forged, Scheme::Http).unwrap();
         assert_ne!(session.outcome(), Outcome::Valid);
-        sessions.save(&mut session).unwrap();
+        let _ = sessions.save(&mut session).unwrap();
     }
     assert_eq!(calls(), (0, 0), "a forged cookie never gets to the store");
 
     for _ in 0..5 {
         let mut session = sessions.load(&cookies, Scheme::Http).unwrap();
         session.insert("basket", 1).unwrap();
-        assert!(sessions.save(&mut session).unwrap().is_none());
+        assert!(sessions.save(&mut session).unwrap().into_cookie().is_none());
     }
     assert_eq!(calls(), (5, 0), "nothing is written where nothing changed");
 
     thread::sleep(idle / 4 + Duration::from_millis(1100));
     let mut session = sessions.load(&cookies, Scheme::Http).unwrap();
-    let renewed = sessions.save(&mut session).unwrap().expect("the idle time is extended");
+    let renewed =
+        sessions.save(&mut session).unwrap().into_cookie().expect("the idle time is extended");
     assert_eq!(calls(), (1, 1));
     let mut session = sessions.load(&renewed.stripped().to_string(), Scheme::Http).unwrap();
-    assert!(sessions.save(&mut session).unwrap().is_none());
+    assert!(sessions.save(&mut session).unwrap().into_cookie().is_none());
     assert_eq!(calls(), (1, 0), "once in a quarter of it");
 }
 

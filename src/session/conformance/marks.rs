@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::{HOUR, any_user};
 use crate::seal::{Fingerprint, Keyring};
 use crate::session::session::AUTH;
-use crate::session::{Change, Committed, Key, Scheme, Session, Sessions, Store, USERNAME, Values};
+use crate::session::{
+    Change, Committed, Key, Saved, Scheme, Session, Sessions, Store, USERNAME, Values,
+};
 
 /// A user who signed in is confirmed, in several sessions at once and after a session is renewed. A record
 /// that somebody who can write the store has copied from another's, in part or whole, names nobody.
@@ -63,7 +65,7 @@ impl Site {
     }
 
     fn saved(&self, session: &mut Session) -> String {
-        match self.sessions.save(session) {
+        match self.sessions.save(session).map(Saved::into_cookie) {
             Ok(Some(cookie)) => cookie.stripped().to_string(),
             other => panic!("{}: save: {other:?}", self.rule),
         }

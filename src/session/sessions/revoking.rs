@@ -24,7 +24,7 @@ impl Sessions {
     /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
     /// # let mut session = sessions.load("", Scheme::Http)?;
     /// session.sign_in(&sessions.fingerprint("foo", b"hash of foo's password"));
-    /// let cookie = sessions.save(&mut session)?.unwrap();
+    /// let cookie = sessions.save(&mut session)?.into_cookie().unwrap();
     /// assert_eq!(sessions.revoke_user("foo")?, Reach::Confirmed);
     /// let session = sessions.load(&cookie.stripped().to_string(), Scheme::Http)?;
     /// assert_eq!(session.outcome(), Outcome::Revoked);

@@ -40,11 +40,9 @@ fn main() -> Result<(), Box<dyn StdError>> {
     // One keyring for both: what was sealed under one name opens under no other.
     let keyring = Arc::new(Keyring::new(authentication.as_bytes(), encryption.as_bytes())?);
     let named = |name: &str, idle, absolute| {
-        Sessions::sealed(Arc::clone(&keyring)).with(Settings {
-            name: name.to_owned(),
-            lifetimes: Lifetimes { idle, absolute },
-            ..Settings::default()
-        })
+        let lifetimes = Lifetimes { idle, absolute };
+        let settings = Settings::default().with_name(name).with_lifetimes(lifetimes);
+        Sessions::sealed(Arc::clone(&keyring)).with_settings(settings)
     };
     let site = Site {
         taste: named("taste", 365 * DAY, 365 * DAY)?,

@@ -232,34 +232,35 @@ impl Reader {
     }
 
     fn settings(&mut self, now: SystemTime) -> Settings {
-        let defaults = Settings::default();
-        let settings = Settings {
-            name: self.text("SESSION_COOKIE_NAME").unwrap_or_else(|| defaults.name.clone()),
-            lifetimes: Lifetimes {
-                idle: self.duration("SESSION_IDLE_TIMEOUT", defaults.lifetimes.idle),
-                absolute: self.duration("SESSION_LIFETIME", defaults.lifetimes.absolute),
-            },
-            not_before: self.not_before(now),
-            same_site: self
-                .read("SESSION_SAME_SITE", "Give lax, strict or none.", same_site)
-                .unwrap_or(defaults.same_site),
-            domain: self.text("SESSION_DOMAIN"),
-            secure: self
-                .read("SECURE_COOKIES", "Give auto, always or never.", secure)
-                .unwrap_or(defaults.secure),
-            open_before_learnt: !self.switch("SESSION_REVOCATIONS_REQUIRED", true),
-            ..defaults
+        let mut settings = Settings::default();
+        if let Some(name) = self.text("SESSION_COOKIE_NAME") {
+            settings.name = name;
+        }
+        let Lifetimes { idle, absolute } = settings.lifetimes;
+        settings.lifetimes = Lifetimes {
+            idle: self.duration("SESSION_IDLE_TIMEOUT", idle),
+            absolute: self.duration("SESSION_LIFETIME", absolute),
         };
+        settings.not_before = self.not_before(now);
+        settings.same_site = self
+            .read("SESSION_SAME_SITE", "Give lax, strict or none.", same_site)
+            .unwrap_or(settings.same_site);
+        settings.domain = self.text("SESSION_DOMAIN");
+        settings.secure = self
+            .read("SECURE_COOKIES", "Give auto, always or never.", secure)
+            .unwrap_or(settings.secure);
+        settings.open_before_learnt = !self.switch("SESSION_REVOCATIONS_REQUIRED", true);
         self.check_settings(&settings);
         settings
     }
 
     /// Checks the settings that can contradict one by one, so that no fault hides another.
     fn check_settings(&mut self, settings: &Settings) {
-        let name = Settings { name: settings.name.clone(), ..Settings::default() };
-        let domain = Settings { domain: settings.domain.clone(), ..Settings::default() };
+        let name = Settings::default().with_name(&settings.name);
+        let mut domain = Settings::default();
+        domain.domain.clone_from(&settings.domain);
         let Settings { same_site, secure, .. } = *settings;
-        let same_site = Settings { same_site, secure, ..Settings::default() };
+        let same_site = Settings::default().with_same_site(same_site).with_secure(secure);
         for part in [name, domain, same_site] {
             let Err(error) = part.check() else { continue };
             let (variable, found, remedy) = match error {

@@ -25,11 +25,8 @@ const TYPED_FOR: u64 = 60;
 
 /// The settings of that cookie, beside a session's with these.
 pub(super) fn settings(session: &Settings) -> Settings {
-    Settings {
-        name: format!("{}-browser", session.name),
-        lifetimes: Lifetimes { idle: LIFETIME, absolute: LIFETIME },
-        ..session.clone()
-    }
+    let name = format!("{}-browser", session.name);
+    session.clone().with_name(name).with_lifetimes(Lifetimes { idle: LIFETIME, absolute: LIFETIME })
 }
 
 /// The browser's id, if the account with this fingerprint has signed in with it before, with the
@@ -90,7 +87,7 @@ mod tests {
 
     fn sessions() -> Sessions {
         let keyring = Keyring::new(b"authentication", b"0123456789abcdef").unwrap();
-        Sessions::sealed(keyring).with(settings(&Settings::default())).unwrap()
+        Sessions::sealed(keyring).with_settings(settings(&Settings::default())).unwrap()
     }
 
     #[test]

@@ -118,10 +118,11 @@ impl App {
         site: Site,
         metrics: Option<Metrics>,
     ) -> Result<App, Box<dyn StdError>> {
-        let settings = Settings { shared_users: users.is_demo(), ..settings };
+        let settings = settings.with_shared_users(users.is_demo());
         let refusals = Refusals::default();
         refusals.start()?;
-        let browsers = Sessions::sealed(Arc::clone(&keyring)).with(browser::settings(&settings))?;
+        let browsers =
+            Sessions::sealed(Arc::clone(&keyring)).with_settings(browser::settings(&settings))?;
         let (store, sessions) = match place {
             Place::Cookie => ("", Sessions::sealed(keyring)),
             Place::SharingCookie(name, revocations) => {
@@ -131,7 +132,7 @@ impl App {
         };
         Ok(App {
             browsers,
-            sessions: sessions.with(settings)?,
+            sessions: sessions.with_settings(settings)?,
             users,
             throttle: Throttle::new(),
             hashing: Hashing::new(slow_work),

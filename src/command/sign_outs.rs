@@ -22,7 +22,7 @@ impl SignOuts {
     pub fn learn(config: &SessionConfig) -> Result<SignOuts, Box<dyn std::error::Error>> {
         let Some(chosen) = &config.revocations else { return Ok(SignOuts(None)) };
         let sessions = Sessions::sealed(Arc::clone(&config.keyring))
-            .with(config.settings.clone())?
+            .with_settings(config.settings.clone())?
             .with_revocations(Arc::clone(&chosen.revocations))?;
         match sessions.wait_until_learnt(PATIENCE) {
             true => Ok(SignOuts(Some(sessions))),

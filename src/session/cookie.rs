@@ -34,8 +34,7 @@ pub enum Scheme {
 /// use waxseal::session::{SameSite, Secure, Settings};
 ///
 /// // For a site that is shown inside pages of other sites.
-/// let embedded =
-///     Settings { secure: Secure::Always, same_site: SameSite::None, ..Settings::default() };
+/// let embedded = Settings::default().with_secure(Secure::Always).with_same_site(SameSite::None);
 /// assert!(embedded.check().is_ok());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +57,7 @@ pub(super) struct CookieMaker {
     bare_name: String,
     secure_name: String,
     domain: Option<String>,
+    path: String,
     same_site: SameSite,
     secure: Secure,
     partitioned: bool,
@@ -66,11 +66,13 @@ pub(super) struct CookieMaker {
 impl CookieMaker {
     /// `settings` have been checked.
     pub(super) fn new(settings: &Settings) -> CookieMaker {
-        let prefix = if settings.domain.is_some() { "__Secure-" } else { "__Host-" };
+        let is_for_host = settings.domain.is_none() && settings.path == "/";
+        let prefix = if is_for_host { "__Host-" } else { "__Secure-" };
         CookieMaker {
             bare_name: settings.name.clone(),
             secure_name: format!("{prefix}{}", settings.name),
             domain: settings.domain.clone(),
+            path: settings.path.clone(),
             same_site: settings.same_site,
             secure: settings.secure,
             partitioned: settings.partitioned,
@@ -93,7 +95,7 @@ impl CookieMaker {
     /// A cookie that lives for `max_age` seconds.
     pub(super) fn make(&self, scheme: Scheme, value: String, max_age: u64) -> Cookie<'static> {
         let mut cookie = Cookie::new(self.name(scheme).to_owned(), value);
-        cookie.set_path("/");
+        cookie.set_path(self.path.clone());
         cookie.set_http_only(true);
         cookie.set_same_site(self.same_site);
         cookie.set_max_age(Duration::seconds(i64::try_from(max_age).unwrap_or(i64::MAX)));

@@ -147,7 +147,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SettingsError`] where they cannot work.
-    pub fn with(self, settings: Settings) -> Result<Sessions, SettingsError> {
+    pub fn with_settings(self, settings: Settings) -> Result<Sessions, SettingsError> {
         settings.check()?;
         Ok(Sessions { cookies: CookieMaker::new(&settings), settings, ..self }.with_terms())
     }

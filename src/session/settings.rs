@@ -19,14 +19,14 @@ use crate::seal::Lifetimes;
 ///
 /// let hour = Duration::from_secs(3600);
 /// let keyring = Keyring::new(b"authentication key", b"0123456789abcdef")?;
-/// let sessions = Sessions::sealed(keyring).with(Settings {
-///     name: "cart".to_owned(),
-///     lifetimes: Lifetimes { idle: hour, absolute: 12 * hour },
-///     ..Settings::default()
-/// })?;
+/// let settings = Settings::default()
+///     .with_name("cart")
+///     .with_lifetimes(Lifetimes { idle: hour, absolute: 12 * hour });
+/// let sessions = Sessions::sealed(keyring).with_settings(settings)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Settings {
     /// The cookie's name, without the prefix that it gets over HTTPS. Default: `waxseal`.
     pub name: String,
@@ -41,6 +41,10 @@ pub struct Settings {
     /// The cookie goes to this host and all below it. Whoever controls one of these can then plant
     /// and read it. Default: only the host that set it.
     pub domain: Option<String>,
+    /// The cookie goes to this path and all below it alone; its name by HTTPS then has the prefix `__Secure-`, since
+    /// `__Host-` is for the whole host. It parts sites from each other, and protects none: another path's page
+    /// can read it. Default: `/`.
+    pub path: String,
     /// When the cookie is `Secure`. Default: where the visitor came by HTTPS.
     pub secure: Secure,
     /// A jar of its own under each top-level site that embeds this one; needs [`Secure::Always`].
@@ -63,6 +67,7 @@ impl Default for Settings {
             not_before: None,
             same_site: SameSite::Lax,
             domain: None,
+            path: "/".to_owned(),
             secure: Secure::Auto,
             partitioned: false,
             shared_users: false,
@@ -72,6 +77,66 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The same with another [`name`](Settings::name).
+    #[must_use]
+    pub fn with_name(self, name: impl Into<String>) -> Settings {
+        Settings { name: name.into(), ..self }
+    }
+
+    /// The same with other [`lifetimes`](Settings::lifetimes).
+    #[must_use]
+    pub fn with_lifetimes(self, lifetimes: Lifetimes) -> Settings {
+        Settings { lifetimes, ..self }
+    }
+
+    /// The same, with all sessions over that began [before this](Settings::not_before).
+    #[must_use]
+    pub fn with_not_before(self, not_before: SystemTime) -> Settings {
+        Settings { not_before: Some(not_before), ..self }
+    }
+
+    /// The same with another [`same_site`](Settings::same_site).
+    #[must_use]
+    pub fn with_same_site(self, same_site: SameSite) -> Settings {
+        Settings { same_site, ..self }
+    }
+
+    /// The same, for this [`domain`](Settings::domain) and all hosts below it.
+    #[must_use]
+    pub fn with_domain(self, domain: impl Into<String>) -> Settings {
+        Settings { domain: Some(domain.into()), ..self }
+    }
+
+    /// The same, for this [`path`](Settings::path) and all below it alone.
+    #[must_use]
+    pub fn with_path(self, path: impl Into<String>) -> Settings {
+        Settings { path: path.into(), ..self }
+    }
+
+    /// The same with another [`secure`](Settings::secure).
+    #[must_use]
+    pub fn with_secure(self, secure: Secure) -> Settings {
+        Settings { secure, ..self }
+    }
+
+    /// The same with another [`partitioned`](Settings::partitioned).
+    #[must_use]
+    pub fn with_partitioned(self, partitioned: bool) -> Settings {
+        Settings { partitioned, ..self }
+    }
+
+    /// The same with another [`shared_users`](Settings::shared_users).
+    #[must_use]
+    pub fn with_shared_users(self, shared_users: bool) -> Settings {
+        Settings { shared_users, ..self }
+    }
+
+    /// The same with another [`open_before_learnt`](Settings::open_before_learnt).
+    #[must_use]
+    pub fn with_open_before_learnt(self, open_before_learnt: bool) -> Settings {
+        Settings { open_before_learnt, ..self }
+    }
+
     /// Refuses what cannot work.
     ///
     /// # Errors
@@ -81,7 +146,7 @@ impl Settings {
     /// ```
     /// use waxseal::session::{SameSite, Settings, SettingsError};
     ///
-    /// let settings = Settings { same_site: SameSite::None, ..Settings::default() };
+    /// let settings = Settings::default().with_same_site(SameSite::None);
     /// assert_eq!(settings.check(), Err(SettingsError::SameSiteNoneNeedsSecure));
     /// ```
     pub fn check(&self) -> Result<(), SettingsError> {
@@ -93,6 +158,9 @@ impl Settings {
         }
         if self.domain.as_deref().is_some_and(|domain| !is_domain(domain)) {
             return Err(SettingsError::Domain);
+        }
+        if !is_path(&self.path) {
+            return Err(SettingsError::Path);
         }
         let second = Duration::from_secs(1);
         if self.lifetimes.idle < second || self.lifetimes.absolute < second {
@@ -126,6 +194,12 @@ fn is_domain(domain: &str) -> bool {
         })
 }
 
+/// A path as an attribute of a cookie takes it (RFC 6265, section 4.1.1): visible ASCII without `;`, and from the
+/// root on, or browsers would take another.
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b';')
+}
+
 /// Why [`Settings`] cannot work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -136,6 +210,8 @@ pub enum SettingsError {
     Prefix,
     /// The domain is no host name, or has one label alone.
     Domain,
+    /// The path does not begin with `/`, or has a character that a cookie's attribute may not have.
+    Path,
     /// A lifetime is shorter than a second.
     Lifetime,
     /// Browsers drop a cookie with `SameSite=None` that is not always `Secure`.
@@ -156,6 +232,7 @@ impl fmt::Display for SettingsError {
             SettingsError::Domain => {
                 "a cookie's domain is a host name of two labels or more, without a leading dot"
             }
+            SettingsError::Path => "a cookie's path begins with / and is visible ASCII without ;",
             SettingsError::Lifetime => "a session lives for a second at least",
             SettingsError::SameSiteNoneNeedsSecure => {
                 "browsers drop a SameSite=None cookie unless it is always Secure"

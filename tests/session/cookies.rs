@@ -8,7 +8,7 @@ use waxseal::session::{
     Settings, SettingsError, Store, StoreError, Values,
 };
 
-use super::support::{Place, Site, header, keyring};
+use super::support::{Place, Site, header, is_removal, keyring};
 
 #[test]
 fn name_and_value_together_take_4096_bytes_and_no_more() {
@@ -118,7 +118,7 @@ fn by_https_it_is_secure_as_well_and_has_the_host_prefix() {
 
 #[test]
 fn with_a_domain_the_prefix_is_secure() {
-    let settings = Settings { domain: Some("example.com".to_owned()), ..Settings::default() };
+    let settings = Settings::default().with_domain("example.com");
     let secure = cookie(settings.clone(), Scheme::Https);
     assert_eq!(secure.name(), "__Secure-waxseal");
     assert!(attributes(&secure).contains(&"Domain=example.com".to_owned()));
@@ -131,7 +131,7 @@ fn with_a_domain_the_prefix_is_secure() {
 fn always_is_secure_by_http_too_and_never_by_https_neither() {
     for (secure, expected) in [(Secure::Always, true), (Secure::Never, false)] {
         for scheme in [Scheme::Http, Scheme::Https] {
-            let cookie = cookie(Settings { secure, ..Settings::default() }, scheme);
+            let cookie = cookie(Settings::default().with_secure(secure), scheme);
             assert_eq!(cookie.secure().unwrap_or(false), expected);
             assert_eq!(cookie.name().starts_with("__Host-"), expected);
         }
@@ -163,7 +163,7 @@ fn by_https_only_the_prefixed_name_is_read_and_by_http_only_the_bare_one() {
 
 #[test]
 fn with_a_domain_the_host_prefix_is_not_read() {
-    let settings = Settings { domain: Some("example.com".to_owned()), ..Settings::default() };
+    let settings = Settings::default().with_domain("example.com");
     assert_eq!(Site::with(settings).outcome(&Site::sealed().foo()), Outcome::New);
 }
 
@@ -171,7 +171,8 @@ fn with_a_domain_the_host_prefix_is_not_read() {
 fn the_same_attributes_are_on_the_cookie_that_clears() {
     for scheme in [Scheme::Http, Scheme::Https] {
         for domain in [None, Some("example.com".to_owned())] {
-            let settings = Settings { domain, ..Settings::default() };
+            let mut settings = Settings::default();
+            settings.domain = domain;
             let set = cookie(settings.clone(), scheme);
             let sessions = Site::with(settings).sessions;
             let mut stray = sessions.load(&format!("{}=x", set.name()), scheme).unwrap();
@@ -194,7 +195,7 @@ fn same_site_is_what_the_settings_say() {
         (SameSite::Lax, "SameSite=Lax"),
         (SameSite::None, "SameSite=None"),
     ] {
-        let settings = Settings { same_site, secure: Secure::Always, ..Settings::default() };
+        let settings = Settings::default().with_same_site(same_site).with_secure(Secure::Always);
         assert!(attributes(&cookie(settings, Scheme::Https)).contains(&shown.to_owned()));
     }
 }
@@ -202,20 +203,20 @@ fn same_site_is_what_the_settings_say() {
 #[test]
 fn same_site_none_needs_always() {
     for secure in [Secure::Auto, Secure::Never, Secure::Always] {
-        let settings = Settings { same_site: SameSite::None, secure, ..Settings::default() };
+        let settings = Settings::default().with_same_site(SameSite::None).with_secure(secure);
         let expected = (secure != Secure::Always).then_some(SettingsError::SameSiteNoneNeedsSecure);
-        assert_eq!(Sessions::sealed(keyring()).with(settings).err(), expected);
+        assert_eq!(Sessions::sealed(keyring()).with_settings(settings).err(), expected);
     }
 }
 
 #[test]
 fn partitioned_needs_always() {
     for secure in [Secure::Auto, Secure::Never, Secure::Always] {
-        let settings = Settings { partitioned: true, secure, ..Settings::default() };
+        let settings = Settings::default().with_partitioned(true).with_secure(secure);
         let expected = (secure != Secure::Always).then_some(SettingsError::PartitionedNeedsSecure);
-        assert_eq!(Sessions::sealed(keyring()).with(settings).err(), expected);
+        assert_eq!(Sessions::sealed(keyring()).with_settings(settings).err(), expected);
     }
-    let settings = Settings { partitioned: true, secure: Secure::Always, ..Settings::default() };
+    let settings = Settings::default().with_partitioned(true).with_secure(Secure::Always);
     assert!(attributes(&cookie(settings, Scheme::Http)).contains(&"Partitioned".to_owned()));
     assert!(
         !attributes(&cookie(Settings::default(), Scheme::Https))
@@ -225,7 +226,7 @@ fn partitioned_needs_always() {
 
 #[test]
 fn other_contradictions_are_errors_at_start_too() {
-    let check = |settings: Settings| Sessions::sealed(keyring()).with(settings).err();
+    let check = |settings: Settings| Sessions::sealed(keyring()).with_settings(settings).err();
     for (name, error) in [
         ("", SettingsError::Name),
         ("a b", SettingsError::Name),
@@ -236,19 +237,19 @@ fn other_contradictions_are_errors_at_start_too() {
         ("__Host-a", SettingsError::Prefix),
         ("__secure-a", SettingsError::Prefix),
     ] {
-        let settings = Settings { name: name.to_owned(), ..Settings::default() };
+        let settings = Settings::default().with_name(name);
         assert_eq!(check(settings), Some(error), "{name}");
     }
     for domain in
         ["", ".example.com", "example.com.", "a b", "a;b", "-a.com", "é.com", "a\r\nb", "com"]
     {
-        let settings = Settings { domain: Some(domain.to_owned()), ..Settings::default() };
+        let settings = Settings::default().with_domain(domain);
         assert_eq!(check(settings), Some(SettingsError::Domain), "{domain}");
     }
     let (none, second) = (Duration::from_millis(999), Duration::from_secs(1));
     for (idle, absolute) in [(none, second), (second, none)] {
         let lifetimes = Lifetimes { idle, absolute };
-        let settings = Settings { lifetimes, ..Settings::default() };
+        let settings = Settings::default().with_lifetimes(lifetimes);
         assert_eq!(check(settings), Some(SettingsError::Lifetime));
     }
 }
@@ -256,8 +257,8 @@ fn other_contradictions_are_errors_at_start_too() {
 /// Of the host and the domains between it and the cookie's, and of no other.
 #[test]
 fn a_sign_out_removes_what_an_earlier_domain_left() {
-    let settings = Settings { domain: Some("example.com".to_owned()), ..Settings::default() };
-    let sessions = Sessions::sealed(keyring()).with(settings).unwrap();
+    let settings = Settings::default().with_domain("example.com");
+    let sessions = Sessions::sealed(keyring()).with_settings(settings).unwrap();
     let removed = |host: &str, cookies: &str, renews: bool| {
         let mut session = sessions.load(cookies, Scheme::Https).unwrap();
         if renews {
@@ -288,4 +289,25 @@ fn a_sign_out_removes_what_an_earlier_domain_left() {
     assert_eq!(removed("www.example.com", "", true), [], "the browser holds none");
     let long = format!("{}example.com", "a.".repeat(60));
     assert!(removed(&long, held, true).len() <= 8);
+}
+
+#[test]
+fn a_cookie_for_a_path_has_the_path_and_the_prefix_that_allows_it() {
+    let settings = Settings::default().with_path("/shop/");
+    let sessions = Sessions::sealed(keyring()).with_settings(settings).unwrap();
+    for (scheme, name) in [(Scheme::Http, "waxseal"), (Scheme::Https, "__Secure-waxseal")] {
+        let mut session = sessions.load("", scheme).unwrap();
+        session.insert("a", 1).unwrap();
+        let cookie = sessions.save(&mut session).unwrap().into_cookie().unwrap();
+        assert_eq!((cookie.name(), cookie.path()), (name, Some("/shop/")));
+        let mut session = sessions.load(&header(&cookie), scheme).unwrap();
+        assert_eq!(session.outcome(), Outcome::Valid);
+        session.destroy();
+        let removal = sessions.save(&mut session).unwrap().into_cookie().unwrap();
+        assert!(is_removal(&removal) && removal.path() == Some("/shop/"));
+    }
+    for path in ["", "shop", "/a;b", "/a b", "/\n", "/ü"] {
+        let settings = Settings::default().with_path(path);
+        assert_eq!(settings.check(), Err(SettingsError::Path), "{path}");
+    }
 }

@@ -134,7 +134,7 @@ fn a_sign_out_holds_though_its_page_panics() {
 
 #[test]
 fn a_sign_in_removes_what_an_earlier_domain_left() {
-    let settings = Settings { domain: Some("example.com".to_owned()), ..Settings::default() };
+    let settings = Settings::default().with_domain("example.com");
     let site = Site::new(Place::Cookie, keyring(), settings);
     let visit = Visit::new("__Secure-waxseal=old", Scheme::Https).to_host("www.example.com");
     let handle = |session: &mut Session| {
@@ -166,7 +166,7 @@ fn a_store_that_fails_is_told_and_the_answer_is_dropped() {
 
 #[test]
 fn a_session_is_saved_through_the_sessions_that_loaded_it() {
-    let settings = |name: &str| Settings { name: name.to_owned(), ..Settings::default() };
+    let settings = |name: &str| Settings::default().with_name(name);
     let cart = Site::new(Place::Cookie, keyring(), settings("cart"));
     let login = Site::new(Place::Cookie, keyring(), settings("login"));
     let mut session = cart.load("");

@@ -71,7 +71,7 @@ fn a_record_expires_with_its_cookie() {
 fn lifetimes_without_end_lose_no_session() {
     for place in [Place::Cookie, Place::Store] {
         let lifetimes = Lifetimes { idle: Duration::MAX, absolute: Duration::MAX };
-        let settings = Settings { lifetimes, ..Settings::default() };
+        let settings = Settings::default().with_lifetimes(lifetimes);
         let site = Site::new(place, keyring(), settings);
         let cookies = site.foo();
         site.wait(1000 * 365 * DAY);

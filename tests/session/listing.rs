@@ -23,7 +23,8 @@ impl Indexed {
     fn new(settings: Settings) -> Indexed {
         let clock = Arc::new(ManualClock::new(at(NOW)));
         let store = Arc::new(MemoryStore::with_clock(clock.clone()));
-        let sessions = Sessions::stored(keyring(), Arc::clone(&store)).with(settings).unwrap();
+        let sessions =
+            Sessions::stored(keyring(), Arc::clone(&store)).with_settings(settings).unwrap();
         Indexed { sessions: sessions.with_clock(clock.clone()), store, clock }
     }
 
@@ -109,7 +110,7 @@ fn what_has_ended_is_not_listed() {
     assert_eq!(site.sessions.revoke_user("foo").unwrap(), Reach::Confirmed);
     assert_eq!(site.of("foo"), []);
     // What began before its time is over, although the store has it still.
-    let not_before = Settings { not_before: Some(at(NOW + 30 * DAY)), ..Settings::default() };
+    let not_before = Settings::default().with_not_before(at(NOW + 30 * DAY));
     let site = Indexed::new(not_before);
     let (key, cookies) = site.signed_in("foo");
     assert!(site.store.find(&key).unwrap().is_some());

@@ -95,7 +95,7 @@ fn sessions_are_shared_between_threads() {
 }
 
 fn named(place: Place, name: &str, site: &Site) -> Site {
-    let settings = Settings { name: name.to_owned(), ..Settings::default() };
+    let settings = Settings::default().with_name(name);
     Site::of(place, keyring(), settings, site.clock.clone(), site.store.clone())
 }
 

@@ -141,14 +141,14 @@ fn until_all_is_learnt_a_session_opens_only_where_the_settings_say_so() {
     store.fail(true);
     let start = |settings: Settings| {
         let sessions = Sessions::sealed(keyring()).with_revocations(store.clone()).unwrap();
-        let sessions = sessions.with(settings).unwrap();
+        let sessions = sessions.with_settings(settings).unwrap();
         assert!(!sessions.wait_until_learnt(PATIENCE), "the store fails");
         sessions
     };
     let closed = start(Settings::default());
     assert!(matches!(closed.load(&cookies, Scheme::Https), Err(StoreError::Unavailable(_))));
     assert_eq!(load(&closed, "").outcome(), Outcome::New, "who has no cookie is served");
-    let open = start(Settings { open_before_learnt: true, ..Settings::default() });
+    let open = start(Settings::default().with_open_before_learnt(true));
     assert!(is_open(&open, &cookies));
     store.fail(false);
     wait(|| closed.load(&cookies, Scheme::Https).is_ok());
@@ -201,8 +201,9 @@ fn a_user_with_too_many_sign_outs_has_a_mark_for_the_earliest() {
 #[test]
 fn where_visitors_share_a_user_their_sign_outs_are_nobody_s() {
     let clock = Arc::new(ManualClock::new(at(NOW)));
-    let settings = Settings { shared_users: true, ..Settings::default() };
-    let sessions = Sessions::sealed(keyring()).with(settings).unwrap().with_clock(clock.clone());
+    let settings = Settings::default().with_shared_users(true);
+    let sessions =
+        Sessions::sealed(keyring()).with_settings(settings).unwrap().with_clock(clock.clone());
     let early = signed_in(&sessions, "foo");
     for _ in 0..1100 {
         clock.advance(Duration::from_secs(1));

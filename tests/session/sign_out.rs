@@ -91,7 +91,9 @@ fn destroying_gives_an_empty_expired_cookie_with_the_same_path_and_domain() {
     for domain in [None, Some("example.com")] {
         for scheme in [Scheme::Http, Scheme::Https] {
             let domain = domain.map(str::to_owned);
-            let sessions = Site::with(Settings { domain, ..Settings::default() }).sessions;
+            let mut settings = Settings::default();
+            settings.domain = domain;
+            let sessions = Site::with(settings).sessions;
             let mut session = sessions.load("", scheme).unwrap();
             session.insert("name", "foo").unwrap();
             let set = sessions.save(&mut session).unwrap().into_cookie().unwrap();
@@ -242,7 +244,7 @@ fn sessions_that_began_before_a_set_time_are_revoked() {
         let before = site.foo();
         site.wait(DAY);
         let since = site.foo();
-        let settings = Settings { not_before: Some(at(NOW + DAY)), ..Settings::default() };
+        let settings = Settings::default().with_not_before(at(NOW + DAY));
         let restarted =
             Site::of(place, keyring(), settings, site.clock.clone(), site.store.clone());
         assert_eq!(restarted.outcome(&before), Outcome::Revoked);

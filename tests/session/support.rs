@@ -139,7 +139,7 @@ impl Site {
             Place::Cookie => Sessions::sealed(keyring),
             Place::Store => Sessions::stored(keyring, store.clone()),
         };
-        let sessions = sessions.with(settings).unwrap().with_clock(clock.clone());
+        let sessions = sessions.with_settings(settings).unwrap().with_clock(clock.clone());
         Site { sessions, clock, store }
     }
 

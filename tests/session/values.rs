@@ -193,7 +193,7 @@ fn names_that_begin_with_an_underscore_are_read_and_not_written() {
 fn a_session_that_nobody_asks_for_calls_no_store() {
     let site = Site::stored();
     let cookies = site.foo();
-    let other = Settings { name: "cart".to_owned(), ..Settings::default() };
+    let other = Settings::default().with_name("cart");
     let cart = Site::of(Place::Store, keyring(), other, site.clock.clone(), site.store.clone());
     site.store.calls();
     cart.save(&mut cart.load(&cookies));

@@ -106,8 +106,8 @@ fn a_slow_request_revives_nothing<S: Store + 'static>(store: &Arc<S>) {
 fn an_expired_session_is_not_made_anew<S: Store + 'static>(store: &Arc<S>) {
     let second = Duration::from_secs(1);
     let lifetimes = Lifetimes { idle: 2 * second, absolute: 1000 * second };
-    let settings = Settings { lifetimes, ..Settings::default() };
-    let sessions = sessions(store).with(settings).unwrap();
+    let settings = Settings::default().with_lifetimes(lifetimes);
+    let sessions = sessions(store).with_settings(settings).unwrap();
     let (_, cookies) = begun(&sessions, None);
     let mut slow = sessions.load(&cookies, Scheme::Http).unwrap();
     slow.insert("late", 1).unwrap();
@@ -176,8 +176,9 @@ fn calls_are_few<S: Store + 'static>(store: &Arc<S>) {
         || (counting.finds.swap(0, Ordering::SeqCst), counting.writes.swap(0, Ordering::SeqCst));
     let idle = Duration::from_secs(8);
     let lifetimes = Lifetimes { idle, absolute: 100 * idle };
-    let settings = Settings { lifetimes, ..Settings::default() };
-    let sessions = Sessions::stored(keyring(), Arc::clone(&counting)).with(settings).unwrap();
+    let settings = Settings::default().with_lifetimes(lifetimes);
+    let sessions =
+        Sessions::stored(keyring(), Arc::clone(&counting)).with_settings(settings).unwrap();
     let (_, cookies) = begun(&sessions, None);
     assert_eq!(calls(), (0, 1), "a new session is written once");
 

@@ -52,8 +52,8 @@ impl Sessions {
     /// use waxseal::session::{Scheme, Sessions, Settings};
     ///
     /// # let keyring = Keyring::new(b"key", b"0123456789abcdef")?;
-    /// let settings = Settings { domain: Some("example.com".to_owned()), ..Settings::default() };
-    /// let sessions = Sessions::sealed(keyring).with(settings)?;
+    /// let settings = Settings::default().with_domain("example.com");
+    /// let sessions = Sessions::sealed(keyring).with_settings(settings)?;
     /// let mut session = sessions.load("__Secure-waxseal=old", Scheme::Https)?;
     /// session.destroy();
     /// sessions.save(&mut session)?;

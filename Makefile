@@ -29,7 +29,7 @@ run: .env
 	@echo "Wrote fresh keys to .env"
 
 test:
-	cargo test --features bcrypt,conformance,fuzzing
+	cargo test --features bcrypt,conformance,fuzzing,json
 
 # The stores, over their real servers, which are installed where they are missing, started on free
 # ports in directories of their own, and stopped.

@@ -43,6 +43,8 @@ mod cookie;
 mod counts;
 mod flashes;
 mod health;
+#[cfg(feature = "json")]
+mod json;
 mod loaded;
 #[cfg(feature = "memcached")]
 mod memcached;
@@ -90,6 +92,8 @@ pub use cookie::{Scheme, Secure};
 pub use counts::Counts;
 pub use flashes::{Flash, FlashTooLong, Level};
 pub use health::Health;
+#[cfg(feature = "json")]
+pub use json::JsonError;
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
 pub use memory::MemoryStore;

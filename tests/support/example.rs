@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The features with which this test was built. With any others all would be built again.
-const FEATURES: [(&str, bool); 10] = [
+const FEATURES: [(&str, bool); 11] = [
     ("default", cfg!(feature = "default")),
     ("server", cfg!(feature = "server")),
     ("bcrypt", cfg!(feature = "bcrypt")),
@@ -17,6 +17,7 @@ const FEATURES: [(&str, bool); 10] = [
     ("postgres", cfg!(feature = "postgres")),
     ("conformance", cfg!(feature = "conformance")),
     ("fuzzing", cfg!(feature = "fuzzing")),
+    ("json", cfg!(feature = "json")),
     ("sqlite", cfg!(feature = "sqlite")),
 ];
 

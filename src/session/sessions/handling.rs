@@ -72,11 +72,11 @@ impl Sessions {
         let saved = self.save(&mut session).map_err(HandleError::Save)?;
         let leftovers = visit.host.map(|host| self.leftovers(&session, host)).unwrap_or_default();
         let cookies: Vec<_> = saved.into_cookie().into_iter().chain(leftovers).collect();
+        for cookie in &cookies {
+            reply.add_header("Set-Cookie", &cookie.to_string());
+        }
         if !cookies.is_empty() {
             reply.add_header("Cache-Control", "no-store");
-        }
-        for cookie in cookies {
-            reply.add_header("Set-Cookie", &cookie.to_string());
         }
         Ok(reply)
     }

@@ -8,12 +8,12 @@ use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    #[cfg(feature = "server")]
+    #[cfg(feature = "cli")]
     assets::write()?;
     Ok(())
 }
 
-#[cfg(feature = "server")]
+#[cfg(feature = "cli")]
 mod assets {
     use std::env;
     use std::error::Error;

@@ -7,8 +7,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The features with which this test was built. With any others all would be built again.
-const FEATURES: [(&str, bool); 11] = [
+const FEATURES: [(&str, bool); 12] = [
     ("default", cfg!(feature = "default")),
+    ("cli", cfg!(feature = "cli")),
     ("server", cfg!(feature = "server")),
     ("bcrypt", cfg!(feature = "bcrypt")),
     ("mimalloc", cfg!(feature = "mimalloc")),

@@ -31,7 +31,10 @@ pub fn init(filter: &str) -> io::Result<()> {
     env_logger::Builder::new().parse_filters(filter).format(write_record).target(target).init();
     let _ = QUEUE.set(queue);
     panic::set_hook(Box::new(|panic| {
-        let message = panic.payload_as_str().unwrap_or("no message");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let message = text.or(payload.downcast_ref::<String>().map(String::as_str));
+        let message = message.unwrap_or("no message");
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         error!(message, place; "panic");
     }));

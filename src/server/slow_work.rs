@@ -26,7 +26,7 @@ impl SlowWork {
     /// Leave to begin, held until dropped. Where there is `None`, answer 503 with Retry-After.
     pub fn begin(&self) -> Option<Leave> {
         let taken =
-            self.left.try_update(Ordering::Acquire, Ordering::Relaxed, |n| n.checked_sub(1));
+            self.left.fetch_update(Ordering::Acquire, Ordering::Relaxed, |n| n.checked_sub(1));
         taken.ok().map(|_| Leave { left: Arc::clone(&self.left) })
     }
 }

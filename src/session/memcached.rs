@@ -153,9 +153,9 @@ impl MemcachedStore {
         changes: &Changes,
         lifetime: Duration,
     ) -> Result<Committed, StoreError> {
-        if let Some(found) = self.forget(key)
-            && self.swap(key, &found, changes, lifetime)? == Replaced::Done
-        {
+        let known = self.forget(key);
+        let swapped = known.map(|found| self.swap(key, &found, changes, lifetime)).transpose()?;
+        if swapped == Some(Replaced::Done) {
             return Ok(Committed::Done);
         }
         // Each failure is another's success.

@@ -175,9 +175,8 @@ impl Records {
 
     fn take(&mut self, key: &Key) -> Option<Record> {
         let record = self.by_key.remove(key)?;
-        if let Some(user) = record.user()
-            && let Some(keys) = self.by_user.get_mut(user)
-        {
+        let Some(user) = record.user() else { return Some(record) };
+        if let Some(keys) = self.by_user.get_mut(user) {
             keys.remove(key);
             if keys.is_empty() {
                 self.by_user.remove(user);

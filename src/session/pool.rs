@@ -191,13 +191,12 @@ impl<C: Send + 'static> Pool<C> {
         loop {
             state.forget_stale(self.longest_idle);
             let is_turn = now > came || state.waiting.may_be_overtaken(now);
-            if is_turn && let Some(kept) = state.idle.pop() {
+            let kept = if is_turn { state.idle.pop() } else { None };
+            if let Some(kept) = kept {
                 return Ok((kept, Lease { shared: Arc::clone(&self.shared), is_kept: false }));
             }
-            if let Some((cause, _)) = &state.failed
-                && state.failures > failures
-                && state.open + state.opening == 0
-            {
+            let has_failed = state.failures > failures && state.open + state.opening == 0;
+            if let Some((cause, _)) = state.failed.as_ref().filter(|_| has_failed) {
                 return Err(StoreError::Unavailable(cause.as_str().into()));
             }
             if now >= deadline {

@@ -151,7 +151,9 @@ impl Lane {
             self.before += mem::take(&mut self.sent);
         }
         let sent = self.before + self.sent;
-        while self.unsent.pop_front_if(|(_, end)| *end <= sent).is_some() {}
+        while self.unsent.front().is_some_and(|(_, end)| *end <= sent) {
+            self.unsent.pop_front();
+        }
     }
 
     /// A request is answered.

@@ -45,10 +45,8 @@ impl QueryFragment<Pg> for Statement {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let mut values = self.values.iter();
         for (at, text) in self.sql.split(PLACE).enumerate() {
-            if at > 0
-                && let Some(value) = values.next()
-            {
-                value.push(&mut out)?;
+            if at > 0 {
+                values.next().map_or(Ok(()), |value| value.push(&mut out))?;
             }
             out.push_sql(text);
         }

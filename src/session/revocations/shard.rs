@@ -85,7 +85,9 @@ fn fold(sessions: &mut Vec<Entry>, most: usize, folds: &mut Folds) -> Entry {
     let mut begun: Vec<_> = sessions.iter().map(|entry| entry.begun).collect();
     let (_, &mut until, _) = begun.select_nth_unstable(last);
     let mark = Entry::folded(sessions[last].user, until);
-    folds.replaced.extend(sessions.extract_if(.., |entry| entry.begun <= until));
+    let (ended, left) = sessions.drain(..).partition(|entry| entry.begun <= until);
+    *sessions = left;
+    folds.replaced.extend::<Vec<Entry>>(ended);
     mark
 }
 

@@ -72,9 +72,7 @@ impl Sessions {
 
     /// Whether the session with this id and these values, which began at `created`, was ended.
     pub(super) fn has_ended(&self, id: Id, values: &Values, created: u64) -> bool {
-        if let Some(user) = user_of(values)
-            && self.is_user_revoked(id, user, created)
-        {
+        if user_of(values).is_some_and(|user| self.is_user_revoked(id, user, created)) {
             return true;
         }
         match &self.storage {

@@ -58,17 +58,20 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 /// A year, this host alone.
 const STRICT_TRANSPORT_SECURITY: &str = "max-age=31536000";
 
-static ROUTES: Router<App> = Router::new(&[
-    Route::get("/", home::show),
-    Route::get("/login", login::redirect),
-    Route::post("/login", login::sign_in),
-    Route::get("/logout", logout::ask_or_sign_out),
-    Route::post("/logout", logout::sign_out),
-    Route::get("/public/*", public),
-    Route::get("/favicon.ico", |_, request| file(request, "favicon.ico")),
-    Route::get(HEALTH, health::show),
-    Route::get(METRICS, metrics::show),
-]);
+/// The table of routes.
+fn routes() -> Router<App> {
+    Router::new([
+        Route::get("/", home::show),
+        Route::get("/login", login::redirect),
+        Route::post("/login", login::sign_in),
+        Route::get("/logout", logout::ask_or_sign_out),
+        Route::post("/logout", logout::sign_out),
+        Route::get("/public/*", public),
+        Route::get("/favicon.ico", |_, request| file(request, "favicon.ico")),
+        Route::get(HEALTH, health::show),
+        Route::get(METRICS, metrics::show),
+    ])
+}
 
 /// Read from disk, so that a change shows at once.
 #[cfg(debug_assertions)]
@@ -95,6 +98,7 @@ const LEARNING: Duration = Duration::from_secs(10);
 
 /// What all pages share.
 pub struct App {
+    routes: Router<App>,
     sessions: Sessions,
     /// What browsers are remembered for while nobody is signed in.
     browsers: Sessions,
@@ -130,6 +134,7 @@ impl App {
             Place::Store(name, store) => (name, Sessions::stored(keyring, store)),
         };
         Ok(App {
+            routes: routes(),
             browsers,
             sessions: sessions.with(settings)?,
             users,
@@ -187,7 +192,7 @@ impl App {
             return Err(Error::NotFound);
         }
         self.site.refuse_cross_site(request)?;
-        ROUTES.dispatch(self, request)
+        self.routes.dispatch(self, request)
     }
 
     /// The visitor's session. It has a user only where that user may sign in today, with the same

@@ -11,6 +11,7 @@ mod form;
 mod head;
 mod method;
 mod origin;
+mod pattern;
 mod proxies;
 mod request;
 mod response;
@@ -24,6 +25,6 @@ pub use origin::{Origin, ParseOriginError};
 pub use proxies::{ParseProxiesError, TrustedProxies};
 pub use request::{Request, RequestBuilder};
 pub use response::Response;
-pub use router::{Handler, Route, Router};
+pub use router::{Route, Router};
 
 pub(crate) use head::{Head, Span};

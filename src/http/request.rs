@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::head::Head;
+use super::pattern::Params;
 use super::{Method, TrustedProxies};
 
 /// A whole request, as handlers see it.
@@ -34,12 +35,13 @@ pub struct Request {
     peer: IpAddr,
     proxies: TrustedProxies,
     id: OnceCell<String>,
+    params: Params,
 }
 
 impl Request {
     /// A request that came from the TCP peer `peer`.
     pub(crate) fn new(head: Head, body: Vec<u8>, peer: IpAddr, proxies: TrustedProxies) -> Request {
-        Request { head, body, peer, proxies, id: OnceCell::new() }
+        Request { head, body, peer, proxies, id: OnceCell::new(), params: Params::new() }
     }
 
     /// Builds a request without a socket: for tests, and for programs with a server of their own.
@@ -65,6 +67,31 @@ impl Request {
     pub fn path(&self) -> &str {
         let target = self.target();
         target.split_once('?').map_or(target, |(path, _)| path)
+    }
+
+    /// The parameter `:name` of the path, by the router's row, decoded: one part of the path, never empty. It
+    /// may hold any character, a slash too (`%2F`). `None` where the row has none of this name.
+    ///
+    /// ```
+    /// use waxseal::http::{Error, Request, Response};
+    ///
+    /// fn show(_: &(), request: &mut Request) -> Result<Response, Error> {
+    ///     let name = request.param("name").ok_or(Error::NotFound)?;
+    ///     Ok(Response::text(200, format!("This is {name}.")))
+    /// }
+    ///
+    /// // `Router` sets it; in a test of `show` alone, the builder does.
+    /// let mut request = Request::builder().param("name", "Eve").build();
+    /// assert_eq!(show(&(), &mut request)?.body(), b"This is Eve.");
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn set_params(&mut self, params: Params) {
+        self.params = params;
     }
 
     /// The values of all header fields with this name, in order. A value is bytes, which need not
@@ -158,6 +185,7 @@ pub struct RequestBuilder {
     body: Vec<u8>,
     peer: IpAddr,
     proxies: TrustedProxies,
+    params: Params,
 }
 
 impl RequestBuilder {
@@ -169,6 +197,7 @@ impl RequestBuilder {
             body: Vec::new(),
             peer: Ipv4Addr::LOCALHOST.into(),
             proxies: TrustedProxies::default(),
+            params: Params::new(),
         }
     }
 
@@ -183,6 +212,13 @@ impl RequestBuilder {
     #[must_use]
     pub fn target(mut self, target: impl Into<String>) -> RequestBuilder {
         self.target = target.into();
+        self
+    }
+
+    /// Adds a parameter of the path, decoded, for a handler that is called without a router.
+    #[must_use]
+    pub fn param(mut self, name: &'static str, value: impl Into<String>) -> RequestBuilder {
+        self.params.push((name, value.into()));
         self
     }
 
@@ -221,7 +257,9 @@ impl RequestBuilder {
         for (name, value) in &self.fields {
             head.append(name, value);
         }
-        Request::new(head, self.body, self.peer, self.proxies)
+        let mut request = Request::new(head, self.body, self.peer, self.proxies);
+        request.set_params(self.params);
+        request
     }
 }
 

@@ -69,6 +69,36 @@ impl Request {
         target.split_once('?').map_or(target, |(path, _)| path)
     }
 
+    /// The value of the first field of the query with this name, decoded.
+    ///
+    /// A query is read as forms are: `+` is a space, and what is no UTF-8 is replaced (U+FFFD).
+    ///
+    /// ```
+    /// use waxseal::http::Request;
+    ///
+    /// let request = Request::builder().target("/search?q=sealing+wax&tag=a%26b&tag=c").build();
+    /// assert_eq!(request.query("q").as_deref(), Some("sealing wax"));
+    /// assert_eq!(request.query("page"), None);
+    /// assert_eq!(request.query_all("tag").collect::<Vec<_>>(), ["a&b", "c"]);
+    /// assert_eq!(request.query_pairs().count(), 3);
+    /// ```
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    /// The values of all fields of the query with this name, decoded, in order. [`Request::query`] has an
+    /// example.
+    pub fn query_all<'r>(&'r self, name: &str) -> impl Iterator<Item = Cow<'r, str>> {
+        self.query_pairs().filter(move |(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    /// The names and values of the query, decoded, in order. [`Request::query`] has an example.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let query = self.target().split_once('?').map_or("", |(_, query)| query);
+        form_urlencoded::parse(query.as_bytes())
+    }
+
     /// The parameter `:name` of the path, by the router's row, decoded: one part of the path, never empty. It
     /// may hold any character, a slash too (`%2F`). `None` where the row has none of this name.
     ///
@@ -302,6 +332,19 @@ mod tests {
     fn the_path_ends_at_the_query() {
         let request = with(&[]);
         assert_eq!((request.path(), request.target()), ("/a/b", "/a/b?c=/d"));
+    }
+
+    #[test]
+    fn a_query_is_taken_apart_and_decoded() {
+        let pairs = |target: &str| {
+            let request = Request::builder().target(target).build();
+            let pairs = request.query_pairs().map(|(name, value)| format!("{name}={value}"));
+            pairs.collect::<Vec<_>>()
+        };
+        assert_eq!(pairs("/"), [""; 0]);
+        assert_eq!(pairs("/?"), [""; 0]);
+        assert_eq!(pairs("/?a=1&&b&=c&a=d=e?f"), ["a=1", "b=", "=c", "a=d=e?f"]);
+        assert_eq!(pairs("/?%C3%A9=+%2B&x=%ff%zz"), ["\u{e9}= +", "x=\u{fffd}%zz"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 use std::time::SystemTime;
 
-use html_escape::encode_safe;
+use html_escape::{encode_safe, encode_text};
 use humantime::format_rfc3339_seconds;
 use waxseal::http::{Error, Response};
 use waxseal::seal::Id;
@@ -175,8 +175,9 @@ pub(super) fn error(error: &Error) -> Response {
     };
     let main = format!(
         r#"<h1>{heading}</h1>
-<p>{error}</p>
-<a class="way" href="/">Back to the home page</a>"#
+<p>{}</p>
+<a class="way" href="/">Back to the home page</a>"#,
+        encode_text(&error.to_string())
     );
     let page = Response::html(error.status(), frame(heading, main));
     error.with_headers(page.with_header("Cache-Control", "no-store"))
@@ -200,6 +201,14 @@ mod tests {
         assert!(page.contains("Hello &lt;script&gt;alert(&#x27;x&#x27;)&lt;&#x2F;script&gt;"));
         assert!(page.contains("<li>a &amp; &quot;b&quot;</li>"));
         assert!(!page.contains("<script"));
+    }
+
+    #[test]
+    fn an_error_of_one_s_own_has_a_page() {
+        let page = error(&Error::new(409, "Nobody is <b> here & now."));
+        let text = String::from_utf8(page.body().to_vec()).unwrap();
+        assert_eq!(page.status(), 409);
+        assert!(text.contains("<p>Nobody is &lt;b&gt; here &amp; now.</p>"), "{text}");
     }
 
     #[test]

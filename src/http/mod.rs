@@ -7,6 +7,7 @@ mod coding;
 mod cross_site;
 mod date;
 mod error;
+mod extensions;
 mod form;
 mod head;
 mod method;

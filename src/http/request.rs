@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::extensions::Extensions;
 use super::head::Head;
 use super::pattern::Params;
 use super::{Method, TrustedProxies};
@@ -36,12 +37,21 @@ pub struct Request {
     proxies: TrustedProxies,
     id: OnceCell<String>,
     params: Params,
+    extensions: Extensions,
 }
 
 impl Request {
     /// A request that came from the TCP peer `peer`.
     pub(crate) fn new(head: Head, body: Vec<u8>, peer: IpAddr, proxies: TrustedProxies) -> Request {
-        Request { head, body, peer, proxies, id: OnceCell::new(), params: Params::new() }
+        Request {
+            head,
+            body,
+            peer,
+            proxies,
+            id: OnceCell::new(),
+            params: Params::new(),
+            extensions: Extensions::default(),
+        }
     }
 
     /// Builds a request without a socket: for tests, and for programs with a server of their own.
@@ -182,6 +192,41 @@ impl Request {
     pub fn id(&self) -> &str {
         let sent = self.header("X-Request-ID").filter(|id| is_request_id(id));
         sent.unwrap_or_else(|| self.id.get_or_init(fresh_id))
+    }
+
+    /// Hands a value on to whoever sees the request next: a function around the router tells handlers who the
+    /// user is. There is one value of each type, so a type of one's own keeps it apart from others'; a value of the
+    /// same type that was there before comes back.
+    ///
+    /// ```
+    /// use waxseal::http::{Error, Request, Response, Route, Router};
+    ///
+    /// struct User(String);
+    ///
+    /// fn signed_in(router: &Router<()>, request: &mut Request) -> Result<Response, Error> {
+    ///     let user = User("foo".to_owned()); // as the session says
+    ///     request.insert(user);
+    ///     router.dispatch(&(), request)
+    /// }
+    ///
+    /// fn home(_: &(), request: &mut Request) -> Result<Response, Error> {
+    ///     let User(name) = request.extension().ok_or(Error::NotFound)?;
+    ///     Ok(Response::text(200, format!("Hello {name}")))
+    /// }
+    ///
+    /// let router = Router::new([Route::get("/", home)]);
+    /// let mut request = Request::builder().build();
+    /// assert_eq!(signed_in(&router, &mut request)?.body(), b"Hello foo");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn insert<T: Send + 'static>(&mut self, value: T) -> Option<T> {
+        self.extensions.insert(value)
+    }
+
+    /// The value of this type that was handed on with [`Request::insert`], which has an example.
+    #[must_use]
+    pub fn extension<T: 'static>(&self) -> Option<&T> {
+        self.extensions.get()
     }
 
     /// Its body, whole, without any transfer coding; empty where there is none. Behind the front

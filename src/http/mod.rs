@@ -15,6 +15,7 @@ mod origin;
 mod pattern;
 mod proxies;
 mod request;
+mod request_builder;
 mod response;
 mod router;
 
@@ -24,7 +25,8 @@ pub use form::{Form, FormError};
 pub use method::Method;
 pub use origin::{Origin, ParseOriginError};
 pub use proxies::{ParseProxiesError, TrustedProxies};
-pub use request::{Request, RequestBuilder};
+pub use request::Request;
+pub use request_builder::RequestBuilder;
 pub use response::Response;
 pub use router::{Route, Router};
 

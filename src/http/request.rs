@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::extensions::Extensions;
 use super::head::Head;
 use super::pattern::Params;
-use super::{Method, TrustedProxies};
+use super::{Method, RequestBuilder, TrustedProxies};
 
 /// A whole request, as handlers see it.
 ///
@@ -234,107 +234,6 @@ impl Request {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
-    }
-}
-
-/// Builds a [`Request`] without a socket. What is not set is `GET /` from 127.0.0.1, without fields,
-/// without a body, and with no proxy trusted.
-///
-/// ```
-/// use waxseal::http::{Form, Method, Request};
-///
-/// let request = Request::builder()
-///     .method(Method::Post)
-///     .target("/login")
-///     .header("Content-Type", "application/x-www-form-urlencoded")
-///     .body("username=foo")
-///     .build();
-/// assert_eq!(Form::read(&request, 1024)?.get("username"), Some("foo"));
-/// # Ok::<(), waxseal::http::FormError>(())
-/// ```
-#[derive(Debug)]
-pub struct RequestBuilder {
-    method: Method,
-    target: String,
-    fields: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
-    peer: IpAddr,
-    proxies: TrustedProxies,
-    params: Params,
-}
-
-impl RequestBuilder {
-    fn new() -> RequestBuilder {
-        RequestBuilder {
-            method: Method::Get,
-            target: "/".to_owned(),
-            fields: Vec::new(),
-            body: Vec::new(),
-            peer: Ipv4Addr::LOCALHOST.into(),
-            proxies: TrustedProxies::default(),
-            params: Params::new(),
-        }
-    }
-
-    /// Sets the method.
-    #[must_use]
-    pub fn method(mut self, method: Method) -> RequestBuilder {
-        self.method = method;
-        self
-    }
-
-    /// Sets the target: a path, and a query where there is one.
-    #[must_use]
-    pub fn target(mut self, target: impl Into<String>) -> RequestBuilder {
-        self.target = target.into();
-        self
-    }
-
-    /// Adds a parameter of the path, decoded, for a handler that is called without a router.
-    #[must_use]
-    pub fn param(mut self, name: &'static str, value: impl Into<String>) -> RequestBuilder {
-        self.params.push((name, value.into()));
-        self
-    }
-
-    /// Adds a header field.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> RequestBuilder {
-        self.fields.push((name.into(), value.into()));
-        self
-    }
-
-    /// Sets the body. It adds no `Content-Length`.
-    #[must_use]
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> RequestBuilder {
-        self.body = body.into();
-        self
-    }
-
-    /// Sets the address of the TCP peer.
-    #[must_use]
-    pub fn peer(mut self, peer: impl Into<IpAddr>) -> RequestBuilder {
-        self.peer = peer.into();
-        self
-    }
-
-    /// Sets the proxies that are trusted to tell whose request it is.
-    #[must_use]
-    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> RequestBuilder {
-        self.proxies = proxies;
-        self
-    }
-
-    /// The request.
-    #[must_use]
-    pub fn build(self) -> Request {
-        let mut head = Head::new(self.method, &self.target);
-        for (name, value) in &self.fields {
-            head.append(name, value);
-        }
-        let mut request = Request::new(head, self.body, self.peer, self.proxies);
-        request.set_params(self.params);
-        request
     }
 }
 

@@ -94,10 +94,23 @@ impl Response {
     /// The value of its first header line with this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| &**value)
+        self.headers(name).next()
+    }
+
+    /// The values of all its header lines with this name, in order: one for each cookie.
+    ///
+    /// ```
+    /// use waxseal::http::Response;
+    /// use waxseal::session::Cookie;
+    ///
+    /// let response = Response::empty(204)
+    ///     .with_cookie(&Cookie::new("a", "1"))
+    ///     .with_cookie(&Cookie::new("b", "2"));
+    /// assert_eq!(response.headers("Set-Cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
+    /// ```
+    pub fn headers<'r>(&'r self, name: &str) -> impl Iterator<Item = &'r str> {
+        let lines = self.headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
+        lines.map(|(_, value)| &**value)
     }
 
     /// Its body.

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use log::{Level, debug, error, info, log, warn};
 use waxseal::http::{Error, Method, Request, Response, Route, Router, assets};
 use waxseal::seal::Keyring;
-use waxseal::server::SlowWork;
+use waxseal::server::{RejectionPages, SlowWork};
 use waxseal::session::{
     Cookie, Health, Revocations, SaveError, Scheme, Session, Sessions, Settings, Store, StoreError,
     UserSession,
@@ -165,6 +165,14 @@ impl App {
                 }
             ),
         }
+    }
+
+    /// The pages of what the server answers by itself. It cannot tell how a visitor came who sent nothing valid:
+    /// they name HTTPS where it is a must.
+    pub fn rejection_pages(&self) -> RejectionPages {
+        RejectionPages::new(|rejection| {
+            with_security_headers(page::rejection(rejection), self.site.https_only)
+        })
     }
 
     /// The answer to `request`.

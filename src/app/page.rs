@@ -7,6 +7,7 @@ use html_escape::{encode_safe, encode_text};
 use humantime::format_rfc3339_seconds;
 use waxseal::http::{Error, Response};
 use waxseal::seal::Id;
+use waxseal::server::Rejection;
 use waxseal::session::{Key, UserSession};
 
 use super::{LOGIN_FILE, Static, users};
@@ -163,11 +164,21 @@ by itself.</p>
 
 /// The page for an error.
 pub(super) fn error(error: &Error) -> Response {
-    let heading = match error.status() {
+    error.with_headers(refusal(error.status(), error))
+}
+
+/// The page of a request that reached no page, or whose page failed.
+pub(super) fn rejection(rejection: Rejection) -> Response {
+    refusal(rejection.status(), &rejection)
+}
+
+fn refusal(status: u16, why: &dyn Display) -> Response {
+    let heading = match status {
         403 => "Not allowed",
         404 => "Not found",
-        405 => "Not possible here",
-        413 => "Too large",
+        405 | 501 | 505 => "Not possible here",
+        408 | 504 => "Too slow",
+        413 | 414 | 431 => "Too large",
         429 => "Too many tries",
         503 => "Back in a moment",
         500.. => "Something went wrong",
@@ -177,10 +188,9 @@ pub(super) fn error(error: &Error) -> Response {
         r#"<h1>{heading}</h1>
 <p>{}</p>
 <a class="way" href="/">Back to the home page</a>"#,
-        encode_text(&error.to_string())
+        encode_text(&why.to_string())
     );
-    let page = Response::html(error.status(), frame(heading, main));
-    error.with_headers(page.with_header("Cache-Control", "no-store"))
+    Response::html(status, frame(heading, main)).with_header("Cache-Control", "no-store")
 }
 
 #[cfg(test)]

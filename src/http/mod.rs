@@ -14,6 +14,7 @@ mod method;
 mod origin;
 mod pattern;
 mod proxies;
+mod reason;
 mod request;
 mod request_builder;
 mod response;
@@ -31,3 +32,4 @@ pub use response::Response;
 pub use router::{Route, Router};
 
 pub(crate) use head::{Head, Span};
+pub(crate) use reason::reason_phrase;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use cookie::Cookie;
-use tiny_http::StatusCode;
 
 use super::Method;
 use super::date::write_date;
+use super::reason::reason_phrase;
 
 /// An answer.
 ///
@@ -143,10 +143,9 @@ impl Response {
         let headers: usize =
             self.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
         out.reserve(128 + headers + more);
-        let reason = StatusCode(self.status).default_reason_phrase();
         out.extend_from_slice(b"HTTP/1.1 ");
         write_decimal(out, usize::from(self.status));
-        write_line(out, &[" ", reason]);
+        write_line(out, &[" ", reason_phrase(self.status)]);
         out.extend_from_slice(b"Date: ");
         write_date(out);
         out.extend_from_slice(b"\r\n");

@@ -37,8 +37,8 @@ impl RejectionPages {
     ///
     /// A page that does not have the status of its rejection, that is longer than 16 KiB or sets
     /// `Content-Length` or `Transfer-Encoding` itself, or at which `page` panics, is replaced by plain text, and
-    /// the log says so. `Cache-Control: no-store`, `X-Content-Type-Options: nosniff`, and with 503 `Retry-After` are added
-    /// where they are not set.
+    /// the log says so. `Cache-Control: no-store`, `X-Content-Type-Options: nosniff`, and with 503 `Retry-After`
+    /// are added where they are not set.
     #[must_use]
     pub fn new(mut page: impl FnMut(Rejection) -> Response) -> RejectionPages {
         let pages = ALL.iter().map(|&rejection| {

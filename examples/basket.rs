@@ -25,20 +25,12 @@ const FORM_LIMIT: usize = 4096;
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'";
 
-static ROUTES: Router<Shop> = Router::new(&[
-    Route::get("/", show),
-    Route::post("/add", add),
-    Route::post("/order", order),
-    Route::post("/empty", empty),
-    Route::get("/basket.css", style),
-    Route::get("/public/*", file),
-]);
-
 #[derive(rust_embed::RustEmbed)]
 #[folder = "static/"]
 struct Static;
 
 struct Shop {
+    router: Router<Shop>,
     sessions: Sessions,
 }
 
@@ -48,7 +40,15 @@ fn main() -> Result<(), Box<dyn StdError>> {
     let authentication = key("SESSION_AUTHENTICATION_KEY")?;
     let encryption = key("SESSION_ENCRYPTION_KEY")?;
     let keyring = Keyring::new(authentication.as_bytes(), encryption.as_bytes())?;
-    let shop = Shop { sessions: Sessions::sealed(keyring) };
+    let router = Router::new([
+        Route::get("/", show),
+        Route::post("/add", add),
+        Route::post("/order", order),
+        Route::post("/empty", empty),
+        Route::get("/basket.css", style),
+        Route::get("/public/*", file),
+    ]);
+    let shop = Shop { router, sessions: Sessions::sealed(keyring) };
 
     let port = env::var("PORT").map_or(Ok(5000), |port| port.parse())?;
     let listener = listen(Some([127, 0, 0, 1].into()), port)?;
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
 impl Shop {
     fn answer(&self, request: &mut Request) -> Response {
         refuse_cross_site(request, None)
-            .and_then(|()| ROUTES.dispatch(self, request))
+            .and_then(|()| self.router.dispatch(self, request))
             .unwrap_or_else(Response::from)
             .with_header("Content-Security-Policy", POLICY)
             .with_header("X-Content-Type-Options", "nosniff")

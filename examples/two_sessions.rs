@@ -21,14 +21,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const FORM_LIMIT: usize = 1024;
 
-static ROUTES: Router<Site> = Router::new(&[
-    Route::get("/", show),
-    Route::post("/language", choose_language),
-    Route::post("/enter", enter),
-    Route::post("/leave", leave),
-]);
-
 struct Site {
+    router: Router<Site>,
     taste: Sessions,
     visit: Sessions,
 }
@@ -45,6 +39,12 @@ fn main() -> Result<(), Box<dyn StdError>> {
         Sessions::sealed(Arc::clone(&keyring)).with_settings(settings)
     };
     let site = Site {
+        router: Router::new([
+            Route::get("/", show),
+            Route::post("/language", choose_language),
+            Route::post("/enter", enter),
+            Route::post("/leave", leave),
+        ]),
         taste: named("taste", 365 * DAY, 365 * DAY)?,
         visit: named("visit", 30 * MINUTE, DAY)?,
     };
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
 
 fn answer(site: &Site, request: &mut Request) -> Response {
     refuse_cross_site(request, None)
-        .and_then(|()| ROUTES.dispatch(site, request))
+        .and_then(|()| site.router.dispatch(site, request))
         .unwrap_or_else(Response::from)
         .with_header("Content-Security-Policy", "default-src 'none'; form-action 'self'")
 }

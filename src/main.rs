@@ -214,6 +214,7 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let site = Site { https_only: config.https_only, origin: config.public_url };
     let app = App::new(keyring, settings, place, users, slow_work, site, metrics)?;
     app.prepare();
+    serving.rejection_pages = app.rejection_pages();
     server::serve(serving, move |request| app.answer(request))?;
     info!("stopped");
     Ok(())

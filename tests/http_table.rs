@@ -68,13 +68,10 @@ fn assert_error_page(answer: &Answer, status: u16, heading: &str, headers: &[(&s
     assert!(page.contains(r#"href="/""#), "{page}");
 }
 
-/// What is no valid request never reaches a page: the front door refuses it and closes.
+/// What is no valid request never reaches a page: the front door refuses it, with a page of the site's, and closes.
 #[track_caller]
 fn assert_refused_at_the_door(answer: &Answer, status: u16) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    for (name, value) in [TEXT, NO_STORE, ("Connection", "close")] {
-        assert_eq!(answer.header(name), Some(value), "{answer:?}");
-    }
+    assert_answer(answer, status, &[HTML, NO_STORE, ("Connection", "close")]);
 }
 
 /// Sessions as the server makes them: with its keys a test can seal what no page would.
@@ -635,6 +632,20 @@ fn a_method_that_the_path_has_not_is_told_which_it_has() {
 }
 
 #[test]
+fn a_refusal_at_the_door_has_a_page_that_says_why() {
+    let server = Waxseal::start(&[]);
+    let close = [("Connection", "close")];
+    let two_hosts = get("/").with("Host", "b").sent_to(&server);
+    assert_error_page(&two_hosts, 400, "Not understood", &close);
+    assert!(two_hosts.text().contains("<p>400 Bad Request: two Host fields</p>"));
+    let long = get(&format!("/{}", "x".repeat(20_000))).sent_to(&server);
+    assert_error_page(&long, 414, "Too large", &close);
+    assert_error_page(&ask("BREW", "/").sent_to(&server), 501, "Not possible here", &close);
+    let head = ask("HEAD", "/").with("Expect", "tea").sent_to(&server);
+    assert_answer(&head, 417, &[HTML, NO_STORE, close[0]]);
+}
+
+#[test]
 fn a_method_that_nothing_here_has_is_refused_at_the_door() {
     let server = Waxseal::start(&[]);
     for method in ["TRACE", "BREW", "get"] {
@@ -833,7 +844,8 @@ fn the_way_to_https_leads_to_no_other_host() {
     }
     for host in ["evil.example/", "a@evil.example", "evil.example#", "evil.example?", "a b"] {
         let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        assert_refused_at_the_door(&exchange(server.port(), request.as_bytes()), 400);
+        let answer = exchange(server.port(), request.as_bytes());
+        assert_answer(&answer, 400, &[HTML, NO_STORE, HSTS, ("Connection", "close")]);
     }
     let nowhere = exchange(server.port(), b"GET / HTTP/1.1\r\nHost:\r\n\r\n");
     assert_error_page(&nowhere, 403, "Not allowed", &[]);

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use log::{Level, debug, error, info, log, warn};
 use waxseal::http::{Error, Method, Request, Response, Route, Router, assets};
 use waxseal::seal::Keyring;
-use waxseal::server::SlowWork;
+use waxseal::server::{RejectionPages, SlowWork};
 use waxseal::session::{
     Cookie, Health, Revocations, SaveError, Scheme, Session, Sessions, Settings, Store, StoreError,
     UserSession,
@@ -58,17 +58,20 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 /// A year, this host alone.
 const STRICT_TRANSPORT_SECURITY: &str = "max-age=31536000";
 
-static ROUTES: Router<App> = Router::new(&[
-    Route::get("/", home::show),
-    Route::get("/login", login::redirect),
-    Route::post("/login", login::sign_in),
-    Route::get("/logout", logout::ask_or_sign_out),
-    Route::post("/logout", logout::sign_out),
-    Route::get("/public/*", public),
-    Route::get("/favicon.ico", |_, request| file(request, "favicon.ico")),
-    Route::get(HEALTH, health::show),
-    Route::get(METRICS, metrics::show),
-]);
+/// The table of routes.
+fn routes() -> Router<App> {
+    Router::new([
+        Route::get("/", home::show),
+        Route::get("/login", login::redirect),
+        Route::post("/login", login::sign_in),
+        Route::get("/logout", logout::ask_or_sign_out),
+        Route::post("/logout", logout::sign_out),
+        Route::get("/public/*", public),
+        Route::get("/favicon.ico", |_, request| file(request, "favicon.ico")),
+        Route::get(HEALTH, health::show),
+        Route::get(METRICS, metrics::show),
+    ])
+}
 
 /// Read from disk, so that a change shows at once.
 #[cfg(debug_assertions)]
@@ -95,6 +98,7 @@ const LEARNING: Duration = Duration::from_secs(10);
 
 /// What all pages share.
 pub struct App {
+    routes: Router<App>,
     sessions: Sessions,
     /// What browsers are remembered for while nobody is signed in.
     browsers: Sessions,
@@ -131,6 +135,7 @@ impl App {
             Place::Store(name, store) => (name, Sessions::stored(keyring, store)),
         };
         Ok(App {
+            routes: routes(),
             browsers,
             sessions: sessions.with_settings(settings)?,
             users,
@@ -163,6 +168,14 @@ impl App {
         }
     }
 
+    /// The pages of what the server answers by itself. It cannot tell how a visitor came who sent nothing valid:
+    /// they name HTTPS where it is a must.
+    pub fn rejection_pages(&self) -> RejectionPages {
+        RejectionPages::new(|rejection| {
+            with_security_headers(page::rejection(rejection), self.site.https_only)
+        })
+    }
+
     /// The answer to `request`.
     pub fn answer(&self, request: &mut Request) -> Response {
         let began = Instant::now();
@@ -188,7 +201,7 @@ impl App {
             return Err(Error::NotFound);
         }
         self.site.refuse_cross_site(request)?;
-        ROUTES.dispatch(self, request)
+        self.routes.dispatch(self, request)
     }
 
     /// The visitor's session. It has a user only where that user may sign in today, with the same

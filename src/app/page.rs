@@ -3,10 +3,11 @@
 use std::fmt::{Display, Write};
 use std::time::SystemTime;
 
-use html_escape::encode_safe;
+use html_escape::{encode_safe, encode_text};
 use humantime::format_rfc3339_seconds;
 use waxseal::http::{Error, Response};
 use waxseal::seal::Id;
+use waxseal::server::Rejection;
 use waxseal::session::{Flash, Key, UserSession};
 
 use super::{LOGIN_FILE, Static, users};
@@ -158,11 +159,21 @@ by itself.</p>
 
 /// The page for an error.
 pub(super) fn error(error: &Error) -> Response {
-    let heading = match error.status() {
+    error.with_headers(refusal(error.status(), error))
+}
+
+/// The page of a request that reached no page, or whose page failed.
+pub(super) fn rejection(rejection: Rejection) -> Response {
+    refusal(rejection.status(), &rejection)
+}
+
+fn refusal(status: u16, why: &dyn Display) -> Response {
+    let heading = match status {
         403 => "Not allowed",
         404 => "Not found",
-        405 => "Not possible here",
-        413 => "Too large",
+        405 | 501 | 505 => "Not possible here",
+        408 | 504 => "Too slow",
+        413 | 414 | 431 => "Too large",
         429 => "Too many tries",
         503 => "Back in a moment",
         500.. => "Something went wrong",
@@ -170,11 +181,11 @@ pub(super) fn error(error: &Error) -> Response {
     };
     let main = format!(
         r#"<h1>{heading}</h1>
-<p>{error}</p>
-<a class="way" href="/">Back to the home page</a>"#
+<p>{}</p>
+<a class="way" href="/">Back to the home page</a>"#,
+        encode_text(&why.to_string())
     );
-    let page = Response::html(error.status(), frame(heading, main));
-    error.with_headers(page.with_header("Cache-Control", "no-store"))
+    Response::html(status, frame(heading, main)).with_header("Cache-Control", "no-store")
 }
 
 #[cfg(test)]
@@ -198,6 +209,14 @@ mod tests {
         assert!(page.contains("Hello &lt;script&gt;alert(&#x27;x&#x27;)&lt;&#x2F;script&gt;"));
         assert!(page.contains("<li>a &amp; &quot;b&quot;</li>"));
         assert!(!page.contains("<script"));
+    }
+
+    #[test]
+    fn an_error_of_one_s_own_has_a_page() {
+        let page = error(&Error::new(409, "Nobody is <b> here & now."));
+        let text = String::from_utf8(page.body().to_vec()).unwrap();
+        assert_eq!(page.status(), 409);
+        assert!(text.contains("<p>Nobody is &lt;b&gt; here &amp; now.</p>"), "{text}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Why a request gets no page of its own.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use super::{FormError, Response};
 /// let response = Response::from(Error::MethodNotAllowed("GET, HEAD".to_owned()));
 /// assert_eq!(response.status(), 405);
 /// assert_eq!(response.header("Allow"), Some("GET, HEAD"));
+///
+/// let taken = Error::new(409, "Somebody else has this name.");
+/// assert_eq!(taken.to_string(), "Somebody else has this name.");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,13 +39,37 @@ pub enum Error {
     Unavailable,
     /// A fault of ours, whose cause is in the log: 500.
     Internal,
+    /// Anything else: this status, and this text for the visitor. [`Error::new`] makes one.
+    Other(u16, Cow<'static, str>),
 }
 
 impl Error {
-    /// The status that answers it.
+    /// An error with a status and a text of one's own. The text is plain, not HTML, and meant for the visitor.
+    ///
+    /// ```
+    /// use waxseal::http::{Error, Form, Request, Response};
+    ///
+    /// fn register(taken: &[&str], request: &mut Request) -> Result<Response, Error> {
+    ///     let form = Form::read(request, 1024)?;
+    ///     let name = form.get("name").ok_or(Error::new(422, "Please choose a name."))?;
+    ///     if taken.contains(&name) {
+    ///         return Err(Error::new(409, format!("Somebody else is called {name} already.")));
+    ///     }
+    ///     Ok(Response::redirect(303, "/"))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn new(status: u16, text: impl Into<Cow<'static, str>>) -> Error {
+        Error::Other(status, text.into())
+    }
+
+    /// The status that answers it: 400 to 599. An [`Error::Other`] with another one is a fault of the program's,
+    /// and answered with 500.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
+            Error::Other(status @ 400..600, _) => *status,
+            Error::Other(..) => 500,
             Error::NotFound => 404,
             Error::MethodNotAllowed(_) => 405,
             Error::Form(error) => error.status(),
@@ -118,6 +146,7 @@ impl fmt::Display for Error {
                 "Your session cannot be reached right now. You have not been signed out.",
             ),
             Error::Internal => f.write_str("The fault is on our side. Please try again later."),
+            Error::Other(_, text) => f.write_str(text),
         }
     }
 }
@@ -127,6 +156,16 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_one_s_own_is_an_error_in_any_case() {
+        for (status, answered) in
+            [(400, 400), (418, 418), (599, 599), (0, 500), (200, 500), (399, 500), (600, 500)]
+        {
+            let response = Response::from(Error::new(status, "a text"));
+            assert_eq!((response.status(), response.body()), (answered, &b"a text"[..]));
+        }
+    }
 
     #[test]
     fn the_time_to_wait_is_rounded_up() {

@@ -58,10 +58,24 @@ impl Form {
         Ok(Form(form_urlencoded::parse(body).into_owned().collect()))
     }
 
-    /// The first field called `name`.
+    /// The value of the first field called `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+        self.all(name).next()
+    }
+
+    /// The values of all fields called `name`, in order: a checkbox each, or the chosen options of a list.
+    ///
+    /// ```
+    /// use waxseal::http::{Form, FormError};
+    ///
+    /// let form = Form::parse(b"tag=red&name=foo&tag=blue")?;
+    /// assert_eq!(form.all("tag").collect::<Vec<_>>(), ["red", "blue"]);
+    /// assert_eq!(form.all("size").count(), 0);
+    /// # Ok::<(), FormError>(())
+    /// ```
+    pub fn all<'f>(&'f self, name: &str) -> impl Iterator<Item = &'f str> {
+        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 }
 

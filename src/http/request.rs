@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::extensions::Extensions;
 use super::head::Head;
-use super::{Method, TrustedProxies};
+use super::pattern::Params;
+use super::{Method, RequestBuilder, TrustedProxies};
 
 /// A whole request, as handlers see it.
 ///
@@ -34,12 +36,22 @@ pub struct Request {
     peer: IpAddr,
     proxies: TrustedProxies,
     id: OnceCell<String>,
+    params: Params,
+    extensions: Extensions,
 }
 
 impl Request {
     /// A request that came from the TCP peer `peer`.
     pub(crate) fn new(head: Head, body: Vec<u8>, peer: IpAddr, proxies: TrustedProxies) -> Request {
-        Request { head, body, peer, proxies, id: OnceCell::new() }
+        Request {
+            head,
+            body,
+            peer,
+            proxies,
+            id: OnceCell::new(),
+            params: Params::new(),
+            extensions: Extensions::default(),
+        }
     }
 
     /// Builds a request without a socket: for tests, and for programs with a server of their own.
@@ -65,6 +77,61 @@ impl Request {
     pub fn path(&self) -> &str {
         let target = self.target();
         target.split_once('?').map_or(target, |(path, _)| path)
+    }
+
+    /// The value of the first field of the query with this name, decoded.
+    ///
+    /// A query is read as forms are: `+` is a space, and what is no UTF-8 is replaced (U+FFFD).
+    ///
+    /// ```
+    /// use waxseal::http::Request;
+    ///
+    /// let request = Request::builder().target("/search?q=sealing+wax&tag=a%26b&tag=c").build();
+    /// assert_eq!(request.query("q").as_deref(), Some("sealing wax"));
+    /// assert_eq!(request.query("page"), None);
+    /// assert_eq!(request.query_all("tag").collect::<Vec<_>>(), ["a&b", "c"]);
+    /// assert_eq!(request.query_pairs().count(), 3);
+    /// ```
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    /// The values of all fields of the query with this name, decoded, in order. [`Request::query`] has an
+    /// example.
+    pub fn query_all<'r>(&'r self, name: &str) -> impl Iterator<Item = Cow<'r, str>> {
+        self.query_pairs().filter(move |(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    /// The names and values of the query, decoded, in order. [`Request::query`] has an example.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let query = self.target().split_once('?').map_or("", |(_, query)| query);
+        form_urlencoded::parse(query.as_bytes())
+    }
+
+    /// The parameter `:name` of the path, by the router's row, decoded: one part of the path, never empty. It
+    /// may hold any character, a slash too (`%2F`). `None` where the row has none of this name.
+    ///
+    /// ```
+    /// use waxseal::http::{Error, Request, Response};
+    ///
+    /// fn show(_: &(), request: &mut Request) -> Result<Response, Error> {
+    ///     let name = request.param("name").ok_or(Error::NotFound)?;
+    ///     Ok(Response::text(200, format!("This is {name}.")))
+    /// }
+    ///
+    /// // `Router` sets it; in a test of `show` alone, the builder does.
+    /// let mut request = Request::builder().param("name", "Eve").build();
+    /// assert_eq!(show(&(), &mut request)?.body(), b"This is Eve.");
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn set_params(&mut self, params: Params) {
+        self.params = params;
     }
 
     /// The values of all header fields with this name, in order. A value is bytes, which need not
@@ -127,101 +194,46 @@ impl Request {
         sent.unwrap_or_else(|| self.id.get_or_init(fresh_id))
     }
 
+    /// Hands a value on to whoever sees the request next: a function around the router tells handlers who the
+    /// user is. There is one value of each type, so a type of one's own keeps it apart from others'; a value of the
+    /// same type that was there before comes back.
+    ///
+    /// ```
+    /// use waxseal::http::{Error, Request, Response, Route, Router};
+    ///
+    /// struct User(String);
+    ///
+    /// fn signed_in(router: &Router<()>, request: &mut Request) -> Result<Response, Error> {
+    ///     let user = User("foo".to_owned()); // as the session says
+    ///     request.insert(user);
+    ///     router.dispatch(&(), request)
+    /// }
+    ///
+    /// fn home(_: &(), request: &mut Request) -> Result<Response, Error> {
+    ///     let User(name) = request.extension().ok_or(Error::NotFound)?;
+    ///     Ok(Response::text(200, format!("Hello {name}")))
+    /// }
+    ///
+    /// let router = Router::new([Route::get("/", home)]);
+    /// let mut request = Request::builder().build();
+    /// assert_eq!(signed_in(&router, &mut request)?.body(), b"Hello foo");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn insert<T: Send + 'static>(&mut self, value: T) -> Option<T> {
+        self.extensions.insert(value)
+    }
+
+    /// The value of this type that was handed on with [`Request::insert`], which has an example.
+    #[must_use]
+    pub fn extension<T: 'static>(&self) -> Option<&T> {
+        self.extensions.get()
+    }
+
     /// Its body, whole, without any transfer coding; empty where there is none. Behind the front
     /// door it is within [`Limits::body`](crate::server::Limits::body).
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
-    }
-}
-
-/// Builds a [`Request`] without a socket. What is not set is `GET /` from 127.0.0.1, without fields,
-/// without a body, and with no proxy trusted.
-///
-/// ```
-/// use waxseal::http::{Form, Method, Request};
-///
-/// let request = Request::builder()
-///     .method(Method::Post)
-///     .target("/login")
-///     .header("Content-Type", "application/x-www-form-urlencoded")
-///     .body("username=foo")
-///     .build();
-/// assert_eq!(Form::read(&request, 1024)?.get("username"), Some("foo"));
-/// # Ok::<(), waxseal::http::FormError>(())
-/// ```
-#[derive(Debug)]
-pub struct RequestBuilder {
-    method: Method,
-    target: String,
-    fields: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
-    peer: IpAddr,
-    proxies: TrustedProxies,
-}
-
-impl RequestBuilder {
-    fn new() -> RequestBuilder {
-        RequestBuilder {
-            method: Method::Get,
-            target: "/".to_owned(),
-            fields: Vec::new(),
-            body: Vec::new(),
-            peer: Ipv4Addr::LOCALHOST.into(),
-            proxies: TrustedProxies::default(),
-        }
-    }
-
-    /// Sets the method.
-    #[must_use]
-    pub fn method(mut self, method: Method) -> RequestBuilder {
-        self.method = method;
-        self
-    }
-
-    /// Sets the target: a path, and a query where there is one.
-    #[must_use]
-    pub fn target(mut self, target: impl Into<String>) -> RequestBuilder {
-        self.target = target.into();
-        self
-    }
-
-    /// Adds a header field.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> RequestBuilder {
-        self.fields.push((name.into(), value.into()));
-        self
-    }
-
-    /// Sets the body. It adds no `Content-Length`.
-    #[must_use]
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> RequestBuilder {
-        self.body = body.into();
-        self
-    }
-
-    /// Sets the address of the TCP peer.
-    #[must_use]
-    pub fn peer(mut self, peer: impl Into<IpAddr>) -> RequestBuilder {
-        self.peer = peer.into();
-        self
-    }
-
-    /// Sets the proxies that are trusted to tell whose request it is.
-    #[must_use]
-    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> RequestBuilder {
-        self.proxies = proxies;
-        self
-    }
-
-    /// The request.
-    #[must_use]
-    pub fn build(self) -> Request {
-        let mut head = Head::new(self.method, &self.target);
-        for (name, value) in &self.fields {
-            head.append(name, value);
-        }
-        Request::new(head, self.body, self.peer, self.proxies)
     }
 }
 
@@ -264,6 +276,19 @@ mod tests {
     fn the_path_ends_at_the_query() {
         let request = with(&[]);
         assert_eq!((request.path(), request.target()), ("/a/b", "/a/b?c=/d"));
+    }
+
+    #[test]
+    fn a_query_is_taken_apart_and_decoded() {
+        let pairs = |target: &str| {
+            let request = Request::builder().target(target).build();
+            let pairs = request.query_pairs().map(|(name, value)| format!("{name}={value}"));
+            pairs.collect::<Vec<_>>()
+        };
+        assert_eq!(pairs("/"), [""; 0]);
+        assert_eq!(pairs("/?"), [""; 0]);
+        assert_eq!(pairs("/?a=1&&b&=c&a=d=e?f"), ["a=1", "b=", "=c", "a=d=e?f"]);
+        assert_eq!(pairs("/?%C3%A9=+%2B&x=%ff%zz"), ["\u{e9}= +", "x=\u{fffd}%zz"]);
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use cookie::Cookie;
-use tiny_http::StatusCode;
 
 use super::Method;
 use super::date::write_date;
+use super::reason::reason_phrase;
 
 /// An answer.
 ///
@@ -94,10 +94,23 @@ impl Response {
     /// The value of its first header line with this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| &**value)
+        self.headers(name).next()
+    }
+
+    /// The values of all its header lines with this name, in order: one for each cookie.
+    ///
+    /// ```
+    /// use waxseal::http::Response;
+    /// use waxseal::session::Cookie;
+    ///
+    /// let response = Response::empty(204)
+    ///     .with_cookie(&Cookie::new("a", "1"))
+    ///     .with_cookie(&Cookie::new("b", "2"));
+    /// assert_eq!(response.headers("Set-Cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
+    /// ```
+    pub fn headers<'r>(&'r self, name: &str) -> impl Iterator<Item = &'r str> {
+        let lines = self.headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
+        lines.map(|(_, value)| &**value)
     }
 
     /// Its body.
@@ -130,10 +143,9 @@ impl Response {
         let headers: usize =
             self.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
         out.reserve(128 + headers + more);
-        let reason = StatusCode(self.status).default_reason_phrase();
         out.extend_from_slice(b"HTTP/1.1 ");
         write_decimal(out, usize::from(self.status));
-        write_line(out, &[" ", reason]);
+        write_line(out, &[" ", reason_phrase(self.status)]);
         out.extend_from_slice(b"Date: ");
         write_date(out);
         out.extend_from_slice(b"\r\n");

@@ -1,119 +1,210 @@
 //! The router: one table of functions that answer, read from top to bottom.
 
+use super::pattern::Pattern;
 use super::{Error, Method, Request, Response};
 
-/// The methods that a row takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verb {
-    Get,
-    Post,
-}
+/// A function that answers a request, with the state that all of them share.
+type Handler<S> = dyn Fn(&S, &mut Request) -> Result<Response, Error> + Send + Sync;
 
-impl Verb {
-    fn takes(self, method: Method) -> bool {
-        match self {
-            Verb::Get => matches!(method, Method::Get | Method::Head),
-            Verb::Post => method == Method::Post,
-        }
-    }
-
-    /// The methods as `Allow` names them.
-    fn allowed(self) -> &'static str {
-        match self {
-            Verb::Get => "GET, HEAD",
-            Verb::Post => "POST",
-        }
-    }
-}
-
-/// A function that answers a request, with the state that all of them share. [`Router`] has an
-/// example.
-pub type Handler<S> = fn(&S, &mut Request) -> Result<Response, Error>;
-
-/// One row of the table. [`Router`] has an example.
+/// One row of the table: a method, a pattern of paths, and what answers, a function or a closure.
+/// [`Router`] has an example.
+///
+/// A pattern begins with a slash. A part `:name` stands for one part of a path, whatever it is, but not
+/// for an empty one: [`Request::param`] has it. A last part `*` stands for all that is below. Anything else is
+/// the path itself, as it stands in requests: not decoded.
 pub struct Route<S> {
-    verb: Verb,
-    path: &'static str,
-    handler: Handler<S>,
+    method: Method,
+    pattern: Pattern,
+    handler: Box<Handler<S>>,
+}
+
+macro_rules! rows {
+    ($($name:ident $method:ident $what:literal)*) => {$(
+        #[doc = concat!("Answers ", $what, ".")]
+        ///
+        /// # Panics
+        ///
+        /// Where the pattern is faulty.
+        ///
+        /// ```
+        /// use waxseal::http::{Response, Route, Router};
+        ///
+        #[doc = concat!("let row: Route<()> = Route::", stringify!($name), "(\"/posts/:id\", |(), request| {")]
+        ///     let id = request.param("id").unwrap_or_default();
+        ///     Ok(Response::text(200, format!("{} {id}", request.method())))
+        /// });
+        /// # Router::new([row]);
+        /// ```
+        #[must_use]
+        #[track_caller]
+        pub fn $name(
+            pattern: &'static str,
+            handler: impl Fn(&S, &mut Request) -> Result<Response, Error> + Send + Sync + 'static,
+        ) -> Route<S> {
+            Route::new(Method::$method, pattern, Box::new(handler))
+        }
+    )*};
 }
 
 impl<S> Route<S> {
-    /// Answers GET, and HEAD, which gets the same without the body.
-    #[must_use]
-    pub const fn get(path: &'static str, handler: Handler<S>) -> Route<S> {
-        Route { verb: Verb::Get, path, handler }
+    rows! {
+        get Get "GET, and HEAD, which gets the same without the body"
+        post Post "POST"
+        put Put "PUT"
+        patch Patch "PATCH"
+        delete Delete "DELETE"
+        options Options "OPTIONS, in place of the router"
     }
 
-    /// Answers POST.
-    #[must_use]
-    pub const fn post(path: &'static str, handler: Handler<S>) -> Route<S> {
-        Route { verb: Verb::Post, path, handler }
+    #[track_caller]
+    fn new(method: Method, pattern: &'static str, handler: Box<Handler<S>>) -> Route<S> {
+        match Pattern::new(pattern) {
+            Ok(pattern) => Route { method, pattern, handler },
+            Err(fault) => panic!("{fault}"),
+        }
     }
 
-    /// Whether the row is for `path`: the same path, or, for a row that ends in `/*`, one below.
+    fn takes(&self, method: Method) -> bool {
+        self.method == method || (self.method == Method::Get && method == Method::Head)
+    }
+
     fn is_for(&self, path: &str) -> bool {
-        match self.path.strip_suffix('*') {
-            Some(folder) => path.starts_with(folder),
-            None => self.path == path,
+        self.pattern.params(path).is_some()
+    }
+
+    /// The row's methods as `Allow` names them.
+    fn allowed(&self) -> &'static str {
+        match self.method {
+            Method::Get => "GET, HEAD",
+            method => method.as_str(),
         }
     }
 }
 
 /// The table of all routes.
 ///
+/// The first row that is for the path and takes the method answers, so that `/posts/new` stands above
+/// `/posts/:id`. What is wrong with a table shows when it is made, and not when somebody asks for a path.
+///
 /// ```
-/// use waxseal::http::{Error, Request, Response, Route, Router};
+/// use waxseal::http::{Error, Method, Request, Response, Route, Router};
 ///
-/// struct Shop { name: &'static str }
+/// struct Blog { name: &'static str }
 ///
-/// fn home(shop: &Shop, _request: &mut Request) -> Result<Response, Error> {
-///     Ok(Response::text(200, shop.name))
+/// fn home(blog: &Blog, _: &mut Request) -> Result<Response, Error> {
+///     Ok(Response::text(200, blog.name))
 /// }
 ///
-/// static ROUTES: Router<Shop> = Router::new(&[
+/// fn post(_: &Blog, request: &mut Request) -> Result<Response, Error> {
+///     let id: u32 = request.param("id").and_then(|id| id.parse().ok()).ok_or(Error::NotFound)?;
+///     Ok(Response::text(200, format!("Post {id}")))
+/// }
+///
+/// let greeting = String::from("Hello"); // a closure brings what it needs
+/// let router = Router::new([
 ///     Route::get("/", home),
-///     Route::get("/about/*", |_, request| Ok(Response::text(200, request.path().to_owned()))),
+///     Route::get("/posts/:id", post),
+///     Route::delete("/posts/:id", |_, _| Err(Error::CrossSite)),
+///     Route::get("/hello/*", move |_, _| Ok(Response::text(200, greeting.clone()))),
 /// ]);
+///
+/// // A test needs no socket.
+/// let blog = Blog { name: "Wax" };
+/// let body = |path: &str| {
+///     let mut request = Request::builder().target(path).build();
+///     router.dispatch(&blog, &mut request).map(|response| response.body().to_vec())
+/// };
+/// assert_eq!(body("/")?, b"Wax");
+/// assert_eq!(body("/posts/7")?, b"Post 7");
+/// assert_eq!(body("/hello/you")?, b"Hello");
+/// assert_eq!(body("/posts/"), Err(Error::NotFound));
+/// # Ok::<(), Error>(())
 /// ```
-pub struct Router<S: 'static> {
-    routes: &'static [Route<S>],
+pub struct Router<S> {
+    routes: Vec<Route<S>>,
 }
 
 impl<S> Router<S> {
     /// A router for these rows.
+    ///
+    /// # Panics
+    ///
+    /// Where a row above takes all requests of another, which would never answer.
+    ///
+    /// ```should_panic
+    /// use waxseal::http::{Response, Route, Router};
+    ///
+    /// let _: Router<()> = Router::new([
+    ///     Route::get("/posts/:id", |_, _| Ok(Response::text(200, "a post"))),
+    ///     Route::get("/posts/new", |_, _| Ok(Response::text(200, "a form"))), // has to stand above
+    /// ]);
+    /// ```
     #[must_use]
-    pub const fn new(routes: &'static [Route<S>]) -> Router<S> {
+    #[track_caller]
+    pub fn new(routes: impl IntoIterator<Item = Route<S>>) -> Router<S> {
+        let routes: Vec<Route<S>> = routes.into_iter().collect();
+        for (above, row) in routes.iter().enumerate() {
+            let hides =
+                |other: &&Route<S>| other.method == row.method && other.pattern.covers(row.pattern);
+            if let Some(other) = routes[..above].iter().find(hides) {
+                let (method, hidden) = (row.method, row.pattern.as_str());
+                let hides = other.pattern.as_str();
+                panic!("the route {method} {hidden:?} never answers: {hides:?} stands above it");
+            }
+        }
         Router { routes }
     }
 
     /// The answer of the first row that is for the request's path and takes its method. OPTIONS is answered
-    /// here, with 204 and the methods of the path, or of all paths for `OPTIONS *` (RFC 9110, section 9.3.7).
+    /// here where no row does, with 204 and the methods of the path, or of all paths for `OPTIONS *`
+    /// (RFC 9110, section 9.3.7).
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`] where no row is for the path, [`Error::MethodNotAllowed`] where some
     /// are and take other methods, and whatever the handler says.
+    ///
+    /// ```
+    /// use waxseal::http::{Error, Method, Request, Response, Route, Router};
+    ///
+    /// let router = Router::new([Route::get("/", |(), _| Ok(Response::text(200, "Hello")))]);
+    /// let mut request = Request::builder().method(Method::Put).build();
+    /// let error = router.dispatch(&(), &mut request).unwrap_err();
+    /// assert_eq!(error, Error::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()));
+    /// ```
     pub fn dispatch(&self, state: &S, request: &mut Request) -> Result<Response, Error> {
         let (method, path) = (request.method(), request.path());
-        let is_all = method == Method::Options && path == "*";
-        let here = || self.routes.iter().filter(|route| is_all || route.is_for(path));
-        match here().find(|route| route.verb.takes(method)) {
-            Some(route) => (route.handler)(state, request),
-            None if here().next().is_none() => Err(Error::NotFound),
-            None if method == Method::Options => {
-                Ok(Response::empty(204).with_header("Allow", allow(here())))
-            }
-            None => Err(Error::MethodNotAllowed(allow(here()))),
+        if method == Method::Options && path == "*" {
+            return Ok(options(self.routes.iter()));
+        }
+        let found = self
+            .routes
+            .iter()
+            .filter(|route| route.takes(method))
+            .find_map(|route| route.pattern.params(path).map(|params| (route, params)));
+        if let Some((route, params)) = found {
+            request.set_params(params);
+            return (route.handler)(state, request);
+        }
+        let mut here = self.routes.iter().filter(|route| route.is_for(path)).peekable();
+        match method {
+            _ if here.peek().is_none() => Err(Error::NotFound),
+            Method::Options => Ok(options(here)),
+            _ => Err(Error::MethodNotAllowed(allow(here))),
         }
     }
 }
 
+fn options<'r, S: 'r>(routes: impl Iterator<Item = &'r Route<S>>) -> Response {
+    Response::empty(204).with_header("Allow", allow(routes))
+}
+
 /// The value of `Allow` for these rows.
-fn allow<'r, S: 'static>(routes: impl Iterator<Item = &'r Route<S>>) -> String {
+fn allow<'r, S: 'r>(routes: impl Iterator<Item = &'r Route<S>>) -> String {
     let mut methods: Vec<&str> = Vec::new();
-    for verb in routes.map(|route| route.verb.allowed()).chain(["OPTIONS"]) {
-        if !methods.contains(&verb) {
-            methods.push(verb);
+    for method in routes.map(Route::allowed).chain(["OPTIONS"]) {
+        if !methods.contains(&method) {
+            methods.push(method);
         }
     }
     methods.join(", ")
@@ -123,17 +214,37 @@ fn allow<'r, S: 'static>(routes: impl Iterator<Item = &'r Route<S>>) -> String {
 mod tests {
     use super::*;
 
-    static ROUTES: Router<()> = Router::new(&[
-        Route::get("/", |(), _| Ok(Response::text(200, "home"))),
-        Route::get("/door", |(), _| Ok(Response::text(200, "look"))),
-        Route::post("/door", |(), _| Ok(Response::text(200, "open"))),
-        Route::get("/files/*", |(), request| Ok(Response::text(200, request.path().to_owned()))),
-        Route::post("/only-post", |(), _| Ok(Response::text(200, "posted"))),
-    ]);
+    fn says(text: &'static str) -> impl Fn(&(), &mut Request) -> Result<Response, Error> {
+        move |(), _| Ok(Response::text(200, text))
+    }
+
+    fn show(_: &(), request: &mut Request) -> Result<Response, Error> {
+        let (method, id) = (request.method(), request.param("id").unwrap_or("none"));
+        Ok(Response::text(200, format!("{method} {id}")))
+    }
+
+    fn routes() -> Router<()> {
+        Router::new([
+            Route::get("/", says("home")),
+            Route::get("/door", says("look")),
+            Route::post("/door", says("open")),
+            Route::get("/files/*", |(), request| {
+                Ok(Response::text(200, request.path().to_owned()))
+            }),
+            Route::post("/only-post", says("posted")),
+            Route::get("/items/new", says("form")),
+            Route::get("/items/:id", show),
+            Route::put("/items/:id", show),
+            Route::patch("/items/:id", show),
+            Route::delete("/items/:id", show),
+            Route::options("/own", says("own")),
+            Route::get("/own", says("got")),
+        ])
+    }
 
     fn dispatch(method: Method, path: &str) -> Result<String, Error> {
         let mut request = Request::builder().method(method).target(path).build();
-        let response = ROUTES.dispatch(&(), &mut request)?;
+        let response = routes().dispatch(&(), &mut request)?;
         Ok(String::from_utf8(response.body().to_vec()).unwrap())
     }
 
@@ -143,6 +254,41 @@ mod tests {
         assert_eq!(dispatch(Method::Get, "/door?x=1").unwrap(), "look");
         assert_eq!(dispatch(Method::Post, "/door").unwrap(), "open");
         assert_eq!(dispatch(Method::Get, "/files/a/b").unwrap(), "/files/a/b");
+    }
+
+    #[test]
+    fn each_method_has_rows_of_its_own() {
+        for method in [Method::Get, Method::Head, Method::Put, Method::Patch, Method::Delete] {
+            assert_eq!(dispatch(method, "/items/7?a=b").unwrap(), format!("{method} 7"));
+        }
+        assert_eq!(dispatch(Method::Get, "/items/new").unwrap(), "form", "the first row");
+        assert_eq!(dispatch(Method::Delete, "/items/new").unwrap(), "DELETE new");
+        let allow = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS".to_owned();
+        assert_eq!(dispatch(Method::Post, "/items/7"), Err(Error::MethodNotAllowed(allow)));
+    }
+
+    #[test]
+    fn a_row_for_options_answers_in_place_of_the_router() {
+        assert_eq!(dispatch(Method::Options, "/own").unwrap(), "own");
+        assert_eq!(dispatch(Method::Options, "*").unwrap(), "");
+        let allow = "OPTIONS, GET, HEAD".to_owned();
+        assert_eq!(dispatch(Method::Post, "/own"), Err(Error::MethodNotAllowed(allow)));
+    }
+
+    #[test]
+    #[should_panic(expected = "GET \"/a/b\" never answers: \"/a/:id\" stands above it")]
+    fn a_row_that_never_answers_is_found() {
+        let _ = Router::new([
+            Route::post("/a/b", says("another method")),
+            Route::get("/a/:id", says("first")),
+            Route::get("/a/b", says("never")),
+        ]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the route \"/:a/:a\" has two parameters called \"a\"")]
+    fn a_faulty_pattern_is_found() {
+        let _ = Route::get("/:a/:a", says("never"));
     }
 
     #[test]
@@ -169,14 +315,14 @@ mod tests {
     fn options_are_told_without_a_handler() {
         let told = |path: &str| {
             let mut request = Request::builder().method(Method::Options).target(path).build();
-            let response = ROUTES.dispatch(&(), &mut request)?;
+            let response = routes().dispatch(&(), &mut request)?;
             let allow = response.header("Allow").unwrap_or_default().to_owned();
             Ok((response.status(), allow))
         };
         let allow = |allow: &str| Ok((204, allow.to_owned()));
         assert_eq!(told("/door"), allow("GET, HEAD, POST, OPTIONS"));
         assert_eq!(told("/only-post"), allow("POST, OPTIONS"));
-        assert_eq!(told("*"), allow("GET, HEAD, POST, OPTIONS"));
+        assert_eq!(told("*"), allow("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         assert_eq!(told("/x"), Err(Error::NotFound));
     }
 }

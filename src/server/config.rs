@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use super::lifecycle::stop_handle::StopHandle;
 use super::limits::Limits;
+use super::rejection_pages::RejectionPages;
 use crate::http::TrustedProxies;
 
 /// Settings of a server. [`serve`](super::serve) has an example.
@@ -28,6 +29,9 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The limits of size and time for each client.
     pub limits: Limits,
+    /// The answers that the server gives itself: to what is no valid request, where it is busy, where the handler
+    /// panicked.
+    pub rejection_pages: RejectionPages,
 }
 
 impl Config {
@@ -42,6 +46,7 @@ impl Config {
             reserved_descriptors: 16,
             trusted_proxies: TrustedProxies::NONE,
             limits: Limits::default(),
+            rejection_pages: RejectionPages::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::connection::{Connection, Moment, Want};
 use super::limits::Limits;
 use super::message::{Answer, CompleteRequest};
 use super::phase::Phase;
+use super::rejection_pages::RejectionPages;
 use super::ticket::Ticket;
 use crate::http::Method;
 
@@ -38,7 +39,9 @@ const MOST_MEMORY: usize = 400 << 10;
 /// it never may.
 pub fn drive<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Deed> {
     let limits = Limits::default();
-    let moment = Moment { now: Instant::now(), limits: &limits, phase: Phase::Serving };
+    let pages = RejectionPages::default();
+    let moment =
+        Moment { now: Instant::now(), limits: &limits, pages: &pages, phase: Phase::Serving };
     let mut driver =
         Driver { connection: Connection::new(moment), kernel: VecDeque::new(), deeds: vec![] };
     for piece in pieces {

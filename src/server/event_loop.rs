@@ -20,7 +20,6 @@ use super::backend::statistics::WorkerStatistics;
 use super::backend::workers::Exchange;
 use super::backend::{Backend, Broken};
 use super::config::Config;
-use super::connection::rejection;
 use super::connections::{Connections, Progress};
 use super::descriptors::Descriptors;
 use super::dispatch::{Dispatch, Overdue, Waiting};
@@ -30,6 +29,7 @@ use super::lifecycle::watchdog::{Signs, Watchdog};
 use super::limits::Limits;
 use super::message::Answer;
 use super::readiness::Readiness;
+use super::rejection;
 use super::serve_error::ServeError;
 use super::ticket::Ticket;
 use super::tokens::{self, COMPLETIONS, ConnectionKey, LISTENER, LaneKey, SIGNALS};
@@ -312,7 +312,7 @@ impl EventLoop {
     /// The answer that a connection waits for will not come.
     fn lose(&mut self, now: Instant, connection: Option<ConnectionKey>) {
         let Some(connection) = connection else { return };
-        self.connections.reject(now, connection, rejection::BROKEN_LANE);
+        self.connections.reject(now, connection, rejection::LOST_ANSWER);
         self.answered.push(connection);
     }
 

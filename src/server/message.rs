@@ -62,6 +62,15 @@ impl Answer {
     }
 }
 
+/// A client knows the end of an answer by its final status and by the one length that was rendered.
+/// A field that says otherwise would make the next answer on the connection look like part of this
+/// one.
+pub(super) fn hides_its_end(response: &Response) -> bool {
+    let framing = ["Content-Length", "Transfer-Encoding"];
+    !(200..600).contains(&response.status())
+        || framing.iter().any(|name| response.header(name).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

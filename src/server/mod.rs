@@ -35,7 +35,8 @@
 //! | `lifecycle/` | ends the server: signals, the times of a drain, being stuck |
 //! | `message.rs`, `ticket.rs`, `tokens.rs`, `readiness.rs`, `phase.rs` | pass between the parts: requests and answers, the names of requests, connections and lanes, events, and how far the end has come |
 //! | `descriptors.rs` | tells what the limit of open files allows |
-//! | `config.rs`, `limits.rs`, `listener.rs`, `slow_work.rs`, `serve_error.rs` | are what programs set, open, use and get back |
+//! | `rejection.rs` | lists the answers that the server gives itself |
+//! | `config.rs`, `limits.rs`, `rejection_pages.rs`, `listener.rs`, `slow_work.rs`, `serve_error.rs` | are what programs set, open, use and get back |
 //! | `driver.rs` | drives one connection with bytes, for tests and the fuzzer |
 //!
 //! Connections, dispatch and backend do not know each other.
@@ -73,6 +74,8 @@ mod listener;
 mod message;
 mod phase;
 mod readiness;
+mod rejection;
+mod rejection_pages;
 mod serve_error;
 mod slow_work;
 mod subscriber;
@@ -87,6 +90,8 @@ pub use config::Config;
 pub use lifecycle::stop_handle::StopHandle;
 pub use limits::Limits;
 pub use listener::listen;
+pub use rejection::Rejection;
+pub use rejection_pages::RejectionPages;
 pub use serve_error::ServeError;
 pub use slow_work::{Leave, SlowWork};
 

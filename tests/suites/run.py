@@ -73,7 +73,7 @@ def verdict(data, answer):
         length = re.search(rb"\r\nContent-Length: (\d+)\r\n", head[0])
         body = rest[: int(length[1]) if length else 0]
         answer = rest[len(body) :]
-        if refusal := re.fullmatch(rb"(\d+) [\w ]+: (.*)\n", body):
+        if refusal := re.search(rb"<p>(\d+) [\w ]+: (.*)</p>", body):
             why = refusal[2].decode()
             return "incomplete" if why == "the request ends in the middle" else f"{status} {why}"
         requests += status != 100

@@ -17,9 +17,11 @@ use super::completions::{Completion, Completions};
 use super::lane::{PROBE, TICKET_FIELD};
 use super::pending::{Found, PendingRequest, PendingRequests};
 use super::statistics::WorkerStatistics;
-use crate::http::{Error, Method, Request, Response, TrustedProxies};
+use crate::http::{Method, Request, Response, TrustedProxies};
 use crate::server::config::Config;
-use crate::server::message::Answer;
+use crate::server::message::{Answer, hides_its_end};
+use crate::server::rejection;
+use crate::server::rejection_pages::RejectionPages;
 use crate::server::serve_error::ServeError;
 use crate::server::ticket::Ticket;
 use crate::server::tokens::{COMPLETIONS, LaneKey};
@@ -75,6 +77,7 @@ impl Workers {
             exchange,
             proxies: config.trusted_proxies.clone(),
             limit: config.limits.answer,
+            rejection_pages: config.rejection_pages.clone(),
         };
         begin(listener, config.workers, Arc::new(task))
             .map_err(|error| ServeError::Start(error.to_string()))
@@ -165,6 +168,7 @@ struct Task<H> {
     proxies: TrustedProxies,
     /// The most bytes of an answer.
     limit: usize,
+    rejection_pages: RejectionPages,
 }
 
 impl<H> Task<H>
@@ -205,7 +209,7 @@ where
                     self.respond(Request::new(head, body, peer, self.proxies.clone()))
                 } else {
                     // The lane broke in the middle of it, and the client knows by now.
-                    internal_error()
+                    self.fault()
                 };
                 let answer = Some(self.render(response, method));
                 Some(Completion::Request { lane, ticket, answer })
@@ -214,17 +218,21 @@ where
     }
 
     fn render(&self, response: Response, method: Method) -> Answer {
-        if has_no_clear_end(&response) {
+        if hides_its_end(&response) {
             error!(status = response.status(); "an answer's status or headers hide its end");
-            return Answer::render(internal_error(), method);
+            return Answer::render(self.fault(), method);
         }
         let answer = Answer::render(response, method);
         let size = answer.len();
         if size > self.limit {
             error!(size, limit = self.limit; "an answer is too large to send");
-            return Answer::render(internal_error(), method);
+            return Answer::render(self.fault(), method);
         }
         answer
+    }
+
+    fn fault(&self) -> Response {
+        self.rejection_pages.answer(rejection::FAULT)
     }
 
     /// A handler that panics costs its client a 500, and no other client anything.
@@ -234,7 +242,7 @@ where
         let caught = catch_unwind(AssertUnwindSafe(|| (self.handler)(&mut request)));
         caught.unwrap_or_else(|_| {
             error!(request_id = request.id(); "a handler panicked");
-            internal_error()
+            self.fault()
         })
     }
 }
@@ -246,21 +254,6 @@ fn read_body(inner: &mut tiny_http::Request, length: usize) -> Vec<u8> {
     // Reading fails if the event loop has closed the lane.
     let _ = inner.as_reader().read_to_end(&mut body);
     body
-}
-
-/// A client knows the end of an answer by its final status and by the one length that was rendered.
-/// A field that says otherwise would make the next answer on the connection look like part of this
-/// one.
-fn has_no_clear_end(response: &Response) -> bool {
-    let framing = ["Content-Length", "Transfer-Encoding"];
-    !(200..600).contains(&response.status())
-        || framing.iter().any(|name| response.header(name).is_some())
-}
-
-fn internal_error() -> Response {
-    Response::from(Error::Internal)
-        .with_header("Cache-Control", "no-store")
-        .with_header("X-Content-Type-Options", "nosniff")
 }
 
 /// A request as it comes over a lane.

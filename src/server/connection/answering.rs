@@ -3,9 +3,10 @@
 use std::mem;
 
 use super::parser::Persistence;
-use super::rejection::Rejection;
 use super::{After, Connection, Moment, State};
+use crate::http::Method;
 use crate::server::message::{Answer, LARGE_ANSWER};
+use crate::server::rejection::Rejection;
 
 impl Connection {
     /// The answer of a worker came.
@@ -27,7 +28,7 @@ impl Connection {
     pub(in crate::server) fn reject(&mut self, moment: Moment<'_>, rejection: Rejection) {
         match &self.state {
             State::InFlight(in_flight) => {
-                let answer = rejection.render(in_flight.head_only);
+                let answer = rejected(moment, rejection, in_flight.head_only);
                 self.answer(moment, answer);
             }
             State::Idle | State::Head => self.reject_at_last(moment, rejection, false),
@@ -45,7 +46,8 @@ impl Connection {
         rejection: Rejection,
         head_only: bool,
     ) {
-        self.write(rejection.render(head_only), After::Close, Persistence::Close);
+        let answer = rejected(moment, rejection, head_only);
+        self.write(answer, After::Close, Persistence::Close);
         self.enter(moment, State::Answering(After::Close));
     }
 
@@ -88,4 +90,9 @@ impl Connection {
             _ => {}
         }
     }
+}
+
+fn rejected(moment: Moment<'_>, rejection: Rejection, head_only: bool) -> Answer {
+    let method = if head_only { Method::Head } else { Method::Get };
+    Answer::render(moment.pages.answer(rejection), method)
 }

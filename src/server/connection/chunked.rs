@@ -3,17 +3,12 @@
 //! Extensions and trailers are checked and thrown away: nothing behind the front door has a use
 //! for them, and both have carried smuggled requests before.
 
-use super::rejection::{Rejection, reject};
+use crate::server::rejection::{self, Rejection};
 
 /// Bytes of extensions and trailers that one body may have.
 const MAX_EXTRA: usize = 8 << 10;
 /// Hexadecimal digits of a chunk's size: as many as fit into 64 bits.
 const MAX_DIGITS: u8 = 16;
-
-const MALFORMED: Rejection = reject(400, "malformed chunked body");
-const TOO_LARGE: Rejection = reject(413, "the body is too large");
-const EXTENSIONS: Rejection = reject(400, "too many chunk extensions");
-const TRAILERS: Rejection = reject(431, "too many trailers");
 
 /// The part that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +93,7 @@ impl Decoder {
     fn take(&mut self, byte: u8, have: usize, limit: usize) -> Result<State, Rejection> {
         Ok(match (self.state, byte) {
             (State::Size, b) if b.is_ascii_hexdigit() => self.digit(b)?,
-            (State::Size, _) if self.digits == 0 => return Err(MALFORMED),
+            (State::Size, _) if self.digits == 0 => return Err(rejection::BAD_CHUNKS),
             (State::Size | State::ExtensionName | State::Value | State::QuotedEnd, b'\r') => {
                 State::SizeLf
             }
@@ -110,20 +105,27 @@ impl Decoder {
             }
             (State::TrailerStart, b'\r') => State::LastLf,
             (State::TrailerStart | State::TrailerName, b) if is_token(b) => {
-                self.extra(State::TrailerName, TRAILERS)?
+                self.extra(State::TrailerName, rejection::MANY_TRAILERS)?
             }
-            (State::TrailerName, b':') => self.extra(State::TrailerValue, TRAILERS)?,
+            (State::TrailerName, b':') => {
+                self.extra(State::TrailerValue, rejection::MANY_TRAILERS)?
+            }
             (State::TrailerValue, b'\r') => State::TrailerLf,
-            (State::TrailerValue, b) if is_text(b) => self.extra(State::TrailerValue, TRAILERS)?,
+            (State::TrailerValue, b) if is_text(b) => {
+                self.extra(State::TrailerValue, rejection::MANY_TRAILERS)?
+            }
             (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::LastLf, b'\n') => State::End,
-            (state, b) => self.extra(extension(state, b).ok_or(MALFORMED)?, EXTENSIONS)?,
+            (state, b) => self.extra(
+                extension(state, b).ok_or(rejection::BAD_CHUNKS)?,
+                rejection::MANY_EXTENSIONS,
+            )?,
         })
     }
 
     fn digit(&mut self, byte: u8) -> Result<State, Rejection> {
         if self.digits == MAX_DIGITS {
-            return Err(MALFORMED);
+            return Err(rejection::BAD_CHUNKS);
         }
         let value = match byte {
             b'0'..=b'9' => byte - b'0',
@@ -137,7 +139,7 @@ impl Decoder {
     fn size_known(&self, have: usize, limit: usize) -> Result<State, Rejection> {
         match self.size {
             0 => Ok(State::TrailerStart),
-            size if size > limit.saturating_sub(have) as u64 => Err(TOO_LARGE),
+            size if size > limit.saturating_sub(have) as u64 => Err(rejection::LARGE_BODY),
             _ => Ok(State::Data),
         }
     }
@@ -199,7 +201,7 @@ mod tests {
     fn run(pieces: &[&[u8]], limit: usize) -> Result<Option<(Vec<u8>, usize)>, u16> {
         let (mut decoder, mut body, mut used) = (Decoder::new(), Vec::new(), 0);
         for piece in pieces {
-            used += decoder.decode(piece, &mut body, limit).map_err(|r| r.status)?;
+            used += decoder.decode(piece, &mut body, limit).map_err(Rejection::status)?;
         }
         Ok(decoder.is_done().then_some((body, used)))
     }

@@ -21,7 +21,6 @@
 //! | `parser.rs`, `target.rs`, `chunked.rs` | tell what a valid head, target and chunked body are |
 //! | `partial_request.rs` | keeps a request whose body is still coming |
 //! | `output.rs` | keeps an answer that is being written |
-//! | `rejection.rs` | lists the answers that the front door gives itself |
 
 mod answering;
 mod chunked;
@@ -29,7 +28,6 @@ mod output;
 mod parser;
 mod partial_request;
 mod reading;
-pub(super) mod rejection;
 mod target;
 
 use std::mem;
@@ -38,6 +36,8 @@ use std::time::{Duration, Instant};
 use super::limits::Limits;
 use super::message::CompleteRequest;
 use super::phase::Phase;
+use super::rejection;
+use super::rejection_pages::RejectionPages;
 use crate::http::Head;
 use output::Output;
 use parser::Persistence;
@@ -56,6 +56,8 @@ const LAST_LINGER: Duration = Duration::from_millis(75);
 pub(super) struct Moment<'a> {
     pub(super) now: Instant,
     pub(super) limits: &'a Limits,
+    /// The answers to what is rejected.
+    pub(super) pages: &'a RejectionPages,
     pub(super) phase: Phase,
 }
 

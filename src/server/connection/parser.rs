@@ -8,10 +8,10 @@
 use std::mem::MaybeUninit;
 
 use super::chunked::is_token;
-use super::rejection::{Rejection, reject};
 use super::target::{self, Target};
 use crate::http::{Head, Method, Span};
 use crate::server::limits::{Limits, MAX_HEADERS};
+use crate::server::rejection::{self, Rejection};
 
 /// A valid head, and how the message goes on behind it.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(super) enum Persistence {
 /// which pieces the input came.
 pub(super) fn parse(input: &[u8], limits: &Limits) -> Result<Option<ParsedHead>, Rejection> {
     if input.first().is_some_and(|&b| !is_token(b)) {
-        return Err(reject(400, "that does not begin like a request"));
+        return Err(rejection::BAD_BEGINNING);
     }
     let line_end = input.iter().take(limits.request_line).position(|&b| b == b'\n');
     let within = match line_end {
@@ -69,17 +69,13 @@ pub(super) fn parse(input: &[u8], limits: &Limits) -> Result<Option<ParsedHead>,
             accept(&request, &good[..length], limits).map(Some)
         }
         // Only now: what stands before the bad line is judged first, as if it had come alone.
-        Ok(httparse::Status::Partial) if good.len() < lines.len() => {
-            Err(reject(400, "a line ends without CR"))
-        }
+        Ok(httparse::Status::Partial) if good.len() < lines.len() => Err(rejection::BARE_LF),
         Ok(httparse::Status::Partial)
             if line_end.is_none() && input.len() >= limits.request_line =>
         {
-            Err(reject(414, "the request line is too long"))
+            Err(rejection::LONG_LINE)
         }
-        Ok(httparse::Status::Partial) if input.len() >= limits.head => {
-            Err(reject(431, "the head is too large"))
-        }
+        Ok(httparse::Status::Partial) if input.len() >= limits.head => Err(rejection::LARGE_HEAD),
         Ok(httparse::Status::Partial) => Ok(None),
         Err(httparse::Error::Version) => parse_other_version(input, lines, limits),
         Err(error) => Err(explain(error)),
@@ -99,8 +95,8 @@ fn parse_other_version(
             as_1_1[line.len() - 1] = b'1';
             parse(&as_1_1, limits)
         }
-        Some(_) => Err(reject(505, "HTTP/1.1 is spoken here")),
-        None => Err(reject(400, "malformed HTTP version")),
+        Some(_) => Err(rejection::OTHER_VERSION),
+        None => Err(rejection::BAD_VERSION),
     }
 }
 
@@ -137,10 +133,10 @@ fn well_ended(lines: &[u8]) -> &[u8] {
 fn explain(error: httparse::Error) -> Rejection {
     use httparse::Error;
     match error {
-        Error::TooManyHeaders => reject(431, "too many header fields"),
-        Error::HeaderName => reject(400, "malformed field name"),
-        Error::HeaderValue => reject(400, "malformed field value"),
-        _ => reject(400, "malformed request line"),
+        Error::TooManyHeaders => rejection::MANY_FIELDS,
+        Error::HeaderName => rejection::BAD_NAME,
+        Error::HeaderValue => rejection::BAD_VALUE,
+        _ => rejection::BAD_LINE,
     }
 }
 
@@ -153,13 +149,13 @@ fn accept(
     // All three are there once httparse says that the head is complete.
     let (Some(method), Some(path), Some(minor)) = (request.method, request.path, request.version)
     else {
-        return Err(reject(400, "malformed request line"));
+        return Err(rejection::BAD_LINE);
     };
     let http_10 = minor == 0;
     let fields = Fields::gather(request.headers)?;
     let host = fields.host(http_10)?;
     // RFC 9110, section 9.1.
-    let method = Method::from_name(method).ok_or(reject(501, "this method is not served"))?;
+    let method = Method::from_name(method).ok_or(rejection::OTHER_METHOD)?;
     let target = target::read(method, path)?;
     Ok(ParsedHead {
         length: input.len(),
@@ -187,14 +183,12 @@ impl<'a> Fields<'a> {
         for header in headers {
             let value = header.value;
             match Name::of(header.name) {
-                Name::Host => once(&mut fields.host, value, "two Host fields")?,
-                Name::ContentLength => {
-                    once(&mut fields.length, value, "two Content-Length fields")?
-                }
+                Name::Host => once(&mut fields.host, value, rejection::TWO_HOSTS)?,
+                Name::ContentLength => once(&mut fields.length, value, rejection::TWO_LENGTHS)?,
                 Name::TransferEncoding => {
-                    once(&mut fields.coding, value, "two Transfer-Encoding fields")?;
+                    once(&mut fields.coding, value, rejection::TWO_CODINGS)?;
                 }
-                Name::Expect => once(&mut fields.expect, value, "two Expect fields")?,
+                Name::Expect => once(&mut fields.expect, value, rejection::TWO_EXPECTATIONS)?,
                 Name::Connection => fields.connection(value),
                 Name::HopByHop | Name::Other => {}
             }
@@ -213,10 +207,10 @@ impl<'a> Fields<'a> {
     fn host(&self, http_10: bool) -> Result<Option<&'a str>, Rejection> {
         match self.host {
             None if http_10 => Ok(None),
-            None => Err(reject(400, "no Host field")),
+            None => Err(rejection::NO_HOST),
             Some(value) => match target::authority(value) {
                 Some(host) => Ok(Some(host)),
-                None => Err(reject(400, "malformed Host field")),
+                None => Err(rejection::BAD_HOST),
             },
         }
     }
@@ -224,8 +218,8 @@ impl<'a> Fields<'a> {
     fn framing(&self, http_10: bool, limits: &Limits) -> Result<Framing, Rejection> {
         match (self.coding, self.length) {
             (None, None) => Ok(Framing::NoBody),
-            (Some(_), Some(_)) => Err(reject(400, "both Transfer-Encoding and Content-Length")),
-            (Some(_), None) if http_10 => Err(reject(400, "Transfer-Encoding in HTTP/1.0")),
+            (Some(_), Some(_)) => Err(rejection::CODING_AND_LENGTH),
+            (Some(_), None) if http_10 => Err(rejection::CODING_IN_HTTP_1_0),
             (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
             (Some(coding), None) => Err(refuse_coding(coding)),
             (None, Some(length)) => declared(length, limits.body).map(Framing::Length),
@@ -238,7 +232,7 @@ impl<'a> Fields<'a> {
             // RFC 9110, section 10.1.1: an expectation in HTTP/1.0 is to be ignored.
             Some(_) if http_10 => Ok(false),
             Some(value) if value.eq_ignore_ascii_case(b"100-continue") => Ok(true),
-            Some(_) => Err(reject(417, "an expectation other than 100-continue")),
+            Some(_) => Err(rejection::OTHER_EXPECTATION),
         }
     }
 
@@ -260,34 +254,30 @@ fn refuse_coding(value: &[u8]) -> Rejection {
     let are_names = codings.all(|coding| {
         !coding.is_empty() && coding.iter().all(|&b| is_token(b)) && !is_chunked(coding)
     });
-    if is_final && are_names {
-        reject(501, "a transfer coding other than chunked")
-    } else {
-        reject(400, "the transfer coding is not chunked")
-    }
+    if is_final && are_names { rejection::OTHER_CODING } else { rejection::NOT_CHUNKED }
 }
 
 fn once<'a>(
     slot: &mut Option<&'a [u8]>,
     value: &'a [u8],
-    why: &'static str,
+    twice: Rejection,
 ) -> Result<(), Rejection> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(reject(400, why)),
+        Some(_) => Err(twice),
     }
 }
 
 /// The declared length: digits and nothing else, within the limit.
 fn declared(value: &[u8], limit: usize) -> Result<usize, Rejection> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(reject(400, "Content-Length is not a plain number"));
+        return Err(rejection::BAD_LENGTH);
     }
     let length = value.iter().fold(0_usize, |sum, digit| {
         sum.saturating_mul(10).saturating_add(usize::from(digit - b'0'))
     });
     if length > limit {
-        return Err(reject(413, "the body is too large"));
+        return Err(rejection::LARGE_BODY);
     }
     Ok(length)
 }

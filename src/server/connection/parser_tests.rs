@@ -9,7 +9,7 @@ fn status(input: &[u8]) -> u16 {
     match parse(input, &limits()) {
         Ok(Some(_)) => 200,
         Ok(None) => 0,
-        Err(rejection) => rejection.status,
+        Err(rejection) => rejection.status(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::chunked::Decoder;
 use super::parser::{Framing, ParsedHead, Persistence};
-use super::rejection::Rejection;
 use crate::http::{Head, Method};
 use crate::server::message::{CompleteRequest, needs_lane_alone};
+use crate::server::rejection::Rejection;
 
 /// See the module's documentation.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::mem;
 
 use super::parser::{self, ParsedHead};
 use super::partial_request::PartialRequest;
-use super::rejection;
 use super::{Connection, Moment, State};
+use crate::server::rejection;
 
 /// Empty lines that may stand before a request.
 const MAX_EMPTY_LINES: usize = 8;

@@ -1,7 +1,7 @@
 //! The request target and the authority (RFC 9112, section 3.2).
 
-use super::rejection::{Rejection, reject};
 use crate::http::Method;
+use crate::server::rejection::{self, Rejection};
 
 /// A target, taken apart.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,12 +15,12 @@ pub(super) struct Target<'a> {
 /// Takes a target apart: origin-form, absolute-form, or `*` for OPTIONS.
 pub(super) fn read<'a>(method: Method, target: &'a str) -> Result<Target<'a>, Rejection> {
     if !target.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
-        return Err(reject(400, "malformed request target"));
+        return Err(rejection::BAD_TARGET);
     }
     if target.starts_with('/') || (target == "*" && method == Method::Options) {
         return Ok(Target { authority: None, path: target });
     }
-    absolute(method, target).ok_or(reject(400, "malformed request target"))
+    absolute(method, target).ok_or(rejection::BAD_TARGET)
 }
 
 fn absolute<'a>(method: Method, target: &'a str) -> Option<Target<'a>> {

@@ -10,25 +10,29 @@ use crate::server::message::{Answer, LARGE_ANSWER};
 struct Visit {
     connection: Connection,
     limits: Limits,
+    pages: RejectionPages,
     now: Instant,
     phase: Phase,
 }
 
 impl Visit {
     fn new() -> Visit {
-        let (limits, now) = (Limits::default(), Instant::now());
-        let connection = Connection::new(Moment { now, limits: &limits, phase: Phase::Serving });
-        Visit { connection, limits, now, phase: Phase::Serving }
+        let (limits, pages, now) = (Limits::default(), RejectionPages::default(), Instant::now());
+        let phase = Phase::Serving;
+        let connection = Connection::new(Moment { now, limits: &limits, pages: &pages, phase });
+        Visit { connection, limits, pages, now, phase }
     }
 
     fn send(&mut self, bytes: &[u8]) -> &mut Self {
-        let moment = Moment { now: self.now, limits: &self.limits, phase: self.phase };
+        let Visit { now, phase, .. } = *self;
+        let moment = Moment { now, limits: &self.limits, pages: &self.pages, phase };
         self.connection.receive(moment, bytes);
         self
     }
 
     fn moment(&mut self, deed: impl FnOnce(&mut Connection, Moment<'_>)) -> &mut Self {
-        let moment = Moment { now: self.now, limits: &self.limits, phase: self.phase };
+        let Visit { now, phase, .. } = *self;
+        let moment = Moment { now, limits: &self.limits, pages: &self.pages, phase };
         deed(&mut self.connection, moment);
         self
     }

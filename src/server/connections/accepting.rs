@@ -162,7 +162,7 @@ impl Connections {
             self.remove(other);
         }
         kernel_buffers::narrow(&socket);
-        let moment = Moment { now, limits: &self.limits, phase: self.phase };
+        let moment = Moment { now, limits: &self.limits, pages: &self.pages, phase: self.phase };
         let key = self.entries.insert(Entry::new(socket, address, Connection::new(moment)));
         let token = self.keys.note(key);
         let Some(entry) = self.entries.get_mut(key) else { return };

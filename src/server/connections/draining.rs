@@ -28,7 +28,7 @@ impl Connections {
     pub(in crate::server) fn end_grace(&mut self, now: Instant) -> Vec<ConnectionKey> {
         self.stop_accepting(now);
         self.phase = Phase::Ending { last_call: now + LAST_CALL };
-        let moment = Moment { now, limits: &self.limits, phase: self.phase };
+        let moment = Moment { now, limits: &self.limits, pages: &self.pages, phase: self.phase };
         for entry in self.entries.values_mut() {
             // Something may have come that no event has told of yet.
             entry.readable = true;

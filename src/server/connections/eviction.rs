@@ -127,11 +127,17 @@ mod tests {
     use crate::server::limits::Limits;
     use crate::server::message::Answer;
     use crate::server::phase::Phase;
+    use crate::server::rejection_pages::RejectionPages;
 
     /// A connection that has got an answer of `size` bytes, of which it has taken some.
     fn answering(begin: Instant, size: usize, taken: usize) -> Connection {
         let limits = Limits::default();
-        let moment = Moment { now: begin, limits: &limits, phase: Phase::Serving };
+        let moment = Moment {
+            now: begin,
+            limits: &limits,
+            pages: &RejectionPages::default(),
+            phase: Phase::Serving,
+        };
         let mut connection = Connection::new(moment);
         connection.receive(moment, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         connection.take_request(moment).unwrap();
@@ -182,7 +188,12 @@ mod tests {
         let now = begin + Duration::from_secs(5);
         let head = |name| {
             let limits = Limits::default();
-            let moment = Moment { now: begin, limits: &limits, phase: Phase::Serving };
+            let moment = Moment {
+                now: begin,
+                limits: &limits,
+                pages: &RejectionPages::default(),
+                phase: Phase::Serving,
+            };
             let mut connection = Connection::new(moment);
             let bytes = [b"GET / HTTP/1.1\r\nX: ", &[b'x'; 15_000][..]].concat();
             connection.receive(moment, &bytes);
@@ -198,7 +209,12 @@ mod tests {
     #[test]
     fn a_request_under_way_does_not_go() {
         let limits = Limits::default();
-        let moment = Moment { now: Instant::now(), limits: &limits, phase: Phase::Serving };
+        let moment = Moment {
+            now: Instant::now(),
+            limits: &limits,
+            pages: &RejectionPages::default(),
+            phase: Phase::Serving,
+        };
         let mut connection = Connection::new(moment);
         let goes = |connection: &Connection| {
             let mut holders = Holders::default();

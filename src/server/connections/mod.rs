@@ -35,13 +35,14 @@ use mio::Registry;
 use slotmap::SlotMap;
 
 use super::config::Config;
-use super::connection::rejection::Rejection;
 use super::connection::{Connection, Moment, Stage, Want};
 use super::descriptors::Descriptors;
 use super::limits::Limits;
 use super::message::{Answer, CompleteRequest};
 use super::phase::Phase;
 use super::readiness::Readiness;
+use super::rejection::Rejection;
+use super::rejection_pages::RejectionPages;
 use super::subscriber::Subscriber;
 use super::tokens::{ConnectionKey, Keys};
 use crate::http::TrustedProxies;
@@ -80,6 +81,7 @@ pub(super) struct ReadyRequest {
 pub(super) struct Connections {
     registry: Registry,
     limits: Limits,
+    pages: RejectionPages,
     phase: Phase,
     scratch: Vec<u8>,
     entries: SlotMap<ConnectionKey, Entry>,
@@ -125,6 +127,7 @@ impl Connections {
             stalled: 0,
             parked: BTreeSet::new(),
             limits: config.limits,
+            pages: config.rejection_pages,
         })
     }
 
@@ -175,7 +178,7 @@ impl Connections {
 
     /// One thing that the connection wants. An error means that it is over.
     fn step(&mut self, now: Instant, key: ConnectionKey) -> io::Result<Step> {
-        let moment = Moment { now, limits: &self.limits, phase: self.phase };
+        let moment = Moment { now, limits: &self.limits, pages: &self.pages, phase: self.phase };
         let Some(entry) = self.entries.get_mut(key).filter(|entry| !entry.broken) else {
             return Err(ErrorKind::ConnectionAborted.into());
         };
@@ -227,7 +230,7 @@ impl Connections {
         now: Instant,
         key: ConnectionKey,
     ) -> Option<(CompleteRequest, IpAddr)> {
-        let moment = Moment { now, limits: &self.limits, phase: self.phase };
+        let moment = Moment { now, limits: &self.limits, pages: &self.pages, phase: self.phase };
         let entry = self.entries.get_mut(key)?;
         let request = entry.connection.take_request(moment)?;
         let address = entry.address;
@@ -254,7 +257,7 @@ impl Connections {
         key: ConnectionKey,
         change: impl FnOnce(&mut Connection, Moment<'_>),
     ) {
-        let moment = Moment { now, limits: &self.limits, phase: self.phase };
+        let moment = Moment { now, limits: &self.limits, pages: &self.pages, phase: self.phase };
         if let Some(entry) = self.entries.get_mut(key) {
             change(&mut entry.connection, moment);
         }

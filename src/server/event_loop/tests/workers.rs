@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::rig::{Gate, Rig, config};
 use crate::http::{Request, Response};
+use crate::server::rejection_pages::RejectionPages;
 
 fn echo(request: &mut Request) -> Response {
     Response::text(200, request.cookies().into_owned())
@@ -97,4 +98,25 @@ fn an_answer_without_a_clear_end_is_not_passed_on() {
         assert_eq!(rig.get(path, "").0, 500, "{path}");
         assert_eq!(rig.get("/", ""), (200, "x".to_owned()));
     }
+}
+
+/// By the event loop, and by a worker.
+#[test]
+fn what_the_server_answers_itself_looks_as_the_site_does() {
+    let mut config = config(1);
+    config.rejection_pages = RejectionPages::new(|rejection| {
+        Response::html(rejection.status(), format!("<p>{}", rejection.why()))
+    });
+    let handler = |request: &mut Request| match request.path() {
+        "/panic" => panic!("as asked"),
+        "/length" => Response::text(200, "x").with_header("content-length", "9"),
+        _ => Response::text(200, "x"),
+    };
+    let mut rig = Rig::with_workers(config, handler);
+    let fault = (500, "<p>the fault is on our side".to_owned());
+    assert_eq!(rig.get("/panic", ""), fault);
+    assert_eq!(rig.get("/length", ""), fault);
+    let bad_target = (400, "<p>malformed request target".to_owned());
+    assert_eq!(rig.get("no-path", ""), bad_target);
+    assert_eq!(rig.get("/", ""), (200, "x".to_owned()));
 }

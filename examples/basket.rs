@@ -136,7 +136,10 @@ fn style(_: &Shop, _: &mut Request) -> Result<Response, Error> {
 
 fn file(_: &Shop, request: &mut Request) -> Result<Response, Error> {
     let path = request.path().strip_prefix("/public/").ok_or(Error::NotFound)?;
-    assets::serve::<Static>(request, path)
+    assets::serve(request, path, |name| {
+        let file = Static::get(name)?;
+        Some(assets::File::with_sha256(file.data, file.metadata.sha256_hash()))
+    })
 }
 
 // --- what the session holds ----------------------------------------------------------------------

@@ -23,7 +23,11 @@ static PORT: LazyLock<u16> = LazyLock::new(|| {
 
 fn file(request: &mut Request) -> Response {
     let path = request.path().trim_start_matches('/');
-    assets::serve::<Static>(request, path).unwrap_or_else(Response::from)
+    let get = |name: &str| {
+        let file = Static::get(name)?;
+        Some(assets::File::with_sha256(file.data, file.metadata.sha256_hash()))
+    };
+    assets::serve(request, path, get).unwrap_or_else(Response::from)
 }
 
 fn fetch(path: &str, headers: &[(&str, &str)]) -> Answer {

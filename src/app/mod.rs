@@ -288,7 +288,10 @@ impl App {
 }
 
 fn file(request: &Request, path: &str) -> Result<Response, Error> {
-    assets::serve::<Static>(request, path)
+    assets::serve(request, path, |name| {
+        let file = Static::get(name)?;
+        Some(assets::File::with_sha256(file.data, file.metadata.sha256_hash()))
+    })
 }
 
 fn public(app: &App, request: &mut Request) -> Result<Response, Error> {

@@ -1,11 +1,10 @@
-//! Files that are part of the program: embedded in release builds, read from disk in debug builds.
+//! Files that are part of the program.
 
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
-use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
 
 use super::coding::takes_gzip;
@@ -17,8 +16,28 @@ const MAX_AGE: &str = "max-age=3600";
 /// Bytes of the content's SHA-256 that make an entity tag.
 const ETAG_BYTES: usize = 16;
 
-/// The file at `path` (percent-encoded, relative to the folder of `E`), or 304 where the visitor
-/// has it already.
+/// The content of a file, and its SHA-256, which makes its entity tag.
+#[derive(Clone, Debug)]
+pub struct File {
+    content: Cow<'static, [u8]>,
+    sha256: [u8; 32],
+}
+
+impl File {
+    /// A file with this content.
+    pub fn new(content: impl Into<Cow<'static, [u8]>>) -> File {
+        let content = content.into();
+        File { sha256: Sha256::digest(&content).into(), content }
+    }
+
+    /// The same where the hash is known already, as rust-embed has it.
+    pub fn with_sha256(content: impl Into<Cow<'static, [u8]>>, sha256: [u8; 32]) -> File {
+        File { content: content.into(), sha256 }
+    }
+}
+
+/// The file at `path` (percent-encoded, relative to a folder whose files `get` finds by their names), or 304 where
+/// the visitor has it already. Its media type goes by the end of its name.
 ///
 /// If the folder also holds the file's gzipped twin, `style.css.gz` beside `style.css`, whoever
 /// takes gzip gets that one, with an entity tag of its own.
@@ -27,31 +46,42 @@ const ETAG_BYTES: usize = 16;
 ///
 /// [`Error::NotFound`] for whatever is no file of the folder, however the path is written.
 ///
-/// ```no_run
+/// ```
 /// use waxseal::http::{Error, Request, Response, assets};
 ///
-/// #[derive(rust_embed::RustEmbed)]
-/// #[folder = "static/"]
-/// struct Static;
-///
-/// fn stylesheet(_: &(), request: &mut Request) -> Result<Response, Error> {
-///     assets::serve::<Static>(request, "style.css")
+/// /// The files of a folder; with rust-embed, `Folder::get(name)` finds them.
+/// fn get(name: &str) -> Option<assets::File> {
+///     (name == "style.css").then(|| assets::File::new(&b"body { color: #222 }"[..]))
 /// }
+///
+/// fn public(_: &(), request: &mut Request) -> Result<Response, Error> {
+///     let path = request.path().strip_prefix("/public/").ok_or(Error::NotFound)?;
+///     assets::serve(request, path, get)
+/// }
+///
+/// let mut request = Request::builder().target("/public/style.css").build();
+/// let response = public(&(), &mut request)?;
+/// assert_eq!(response.header("Content-Type"), Some("text/css; charset=utf-8"));
+/// # Ok::<(), Error>(())
 /// ```
-pub fn serve<E: RustEmbed>(request: &Request, path: &str) -> Result<Response, Error> {
+pub fn serve(
+    request: &Request,
+    path: &str,
+    get: impl Fn(&str) -> Option<File>,
+) -> Result<Response, Error> {
     let name = name(path)?;
-    let plain = E::get(&name).ok_or(Error::NotFound)?;
-    let content_type = content_type(&plain);
+    let plain = get(&name).ok_or(Error::NotFound)?;
+    let content_type = content_type(&name);
     let caching = if content_type.starts_with("text/html") { "no-cache" } else { MAX_AGE };
-    let twin = E::get(&format!("{name}.gz"));
+    let twin = get(&format!("{name}.gz"));
     let has_twin = twin.is_some();
     let gzipped = twin.filter(|_| takes_gzip(request.headers("Accept-Encoding")));
     let is_gzipped = gzipped.is_some();
 
     let file = gzipped.unwrap_or(plain);
-    let etag = entity_tag(&file.metadata.sha256_hash());
+    let etag = entity_tag(&file.sha256);
     let mut response = on_conditions(request, &etag, || {
-        let response = Response::new(200, content_type, file.data);
+        let response = Response::new(200, content_type, file.content);
         if is_gzipped { response.with_header("Content-Encoding", "gzip") } else { response }
     });
     if has_twin {
@@ -132,8 +162,8 @@ fn names(tags: &[u8], etag: &str, comparison: Comparison) -> bool {
     tags.any(|tag| tag == b"*" || is_this(tag))
 }
 
-fn content_type(file: &EmbeddedFile) -> String {
-    let media_type = file.metadata.mimetype();
+fn content_type(name: &str) -> String {
+    let media_type = mime_guess::from_path(name).first_raw().unwrap_or("application/octet-stream");
     let charset = if media_type.starts_with("text/") { "; charset=utf-8" } else { "" };
     format!("{media_type}{charset}")
 }

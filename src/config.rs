@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use log::LevelFilter;
-use waxseal::http::{Origin, TrustedProxies};
 use waxseal::seal::{Keyring, Lifetimes};
 use waxseal::server::Limits;
 use waxseal::session::{SameSite, Secure, Settings, SettingsError};
+use waxseal::visitor::{Origin, TrustedProxies};
 
 use faults::Fault;
 pub use faults::Faults;

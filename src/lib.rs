@@ -37,6 +37,8 @@ pub mod seal;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod session;
+#[cfg(feature = "visitor")]
+pub mod visitor;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,6 +1,7 @@
 //! The address by which visitors know the site, and its use.
 
-use waxseal::http::{Error, Method, Origin, Request, Response, refuse_cross_site};
+use waxseal::http::{Error, Method, Request, Response, refuse_cross_site};
+use waxseal::visitor::Origin;
 
 /// The site as visitors see it.
 pub struct Site {

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::extensions::Extensions;
 use super::head::Head;
 use super::pattern::Params;
-use super::{Method, RequestBuilder, TrustedProxies};
+use super::{Method, RequestBuilder};
+use crate::session::{Scheme, Visit};
+use crate::visitor::{Headers, TrustedProxies, cookies};
 
 /// A whole request, as handlers see it.
 ///
@@ -152,9 +154,30 @@ impl Request {
     /// the others.
     #[must_use]
     pub fn cookies(&self) -> Cow<'_, str> {
-        let mut lines = self.head.values("Cookie").map(cookie_pairs);
-        let Some(first) = lines.next() else { return Cow::Borrowed("") };
-        lines.fold(first, |all, line| Cow::Owned(format!("{all}; {line}")))
+        cookies::joined(self.head.values("Cookie"))
+    }
+
+    /// What sessions need to know of it, for [`Sessions::handle`](crate::session::Sessions::handle).
+    ///
+    /// ```
+    /// use waxseal::http::{Request, Response};
+    /// use waxseal::session::{HandleError, Sessions};
+    ///
+    /// fn home(sessions: &Sessions, request: &Request) -> Result<Response, HandleError> {
+    ///     sessions.handle(&request.visit(), |session| match session.user() {
+    ///         Some(name) => Response::text(200, format!("Hello {name}")),
+    ///         None => Response::redirect(303, "/login"),
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn visit(&self) -> Visit<'static> {
+        let scheme = if self.is_https() { Scheme::Https } else { Scheme::Http };
+        let visit = Visit::new(self.cookies().into_owned(), scheme);
+        match self.header("Host") {
+            Some(host) => visit.to_host(host.to_owned()),
+            None => visit,
+        }
     }
 
     /// The visitor's address, through trusted proxies.
@@ -237,14 +260,10 @@ impl Request {
     }
 }
 
-/// The pairs of a `Cookie` field that are UTF-8.
-fn cookie_pairs(value: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(value) {
-        return Cow::Borrowed(text);
+impl Headers for Request {
+    fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
+        self.head.values(name)
     }
-    let pairs = value.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-    let kept: Vec<&str> = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()).collect();
-    Cow::Owned(kept.join("; "))
 }
 
 fn is_request_id(id: &str) -> bool {

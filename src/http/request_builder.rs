@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::head::Head;
 use super::pattern::Params;
-use super::{Method, Request, TrustedProxies};
+use super::{Method, Request};
+use crate::visitor::TrustedProxies;
 
 /// Builds a [`Request`] without a socket. What is not set is `GET /` from 127.0.0.1, without fields,
 /// without a body, and with no proxy trusted.

@@ -8,6 +8,7 @@ use cookie::Cookie;
 use super::Method;
 use super::date::write_date;
 use super::reason::reason_phrase;
+use crate::session::Reply;
 
 /// An answer.
 ///
@@ -192,6 +193,19 @@ fn write_header(out: &mut Vec<u8>, name: &str, value: &str) {
 fn write_decimal(out: &mut Vec<u8>, number: usize) {
     // Writing to a Vec does not fail.
     let _ = write!(out, "{number}");
+}
+
+impl Reply for Response {
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn add_header(&mut self, name: &'static str, value: String) {
+        if name == "Cache-Control" {
+            self.headers.retain(|(found, _)| !found.eq_ignore_ascii_case(name));
+        }
+        self.headers.push((name, value.into()));
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use super::lifecycle::stop_handle::StopHandle;
 use super::limits::Limits;
 use super::rejection_pages::RejectionPages;
-use crate::http::TrustedProxies;
+use crate::visitor::TrustedProxies;
 
 /// Settings of a server. [`serve`](super::serve) has an example.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use super::Scheme;
 pub struct Visit<'r> {
     pub(super) cookies: Cow<'r, str>,
     pub(super) scheme: Scheme,
-    pub(super) host: Option<&'r str>,
+    pub(super) host: Option<Cow<'r, str>>,
 }
 
 impl<'r> Visit<'r> {
@@ -29,8 +29,8 @@ impl<'r> Visit<'r> {
     /// The same, sent to this `Host`: cookies that an earlier [`Settings::domain`](super::Settings::domain) left in
     /// the browser then go at a sign-in and a sign-out.
     #[must_use]
-    pub fn to_host(self, host: &'r str) -> Visit<'r> {
-        Visit { host: Some(host), ..self }
+    pub fn to_host(self, host: impl Into<Cow<'r, str>>) -> Visit<'r> {
+        Visit { host: Some(host.into()), ..self }
     }
 }
 
@@ -48,8 +48,8 @@ impl<'r> Visit<'r> {
 ///         self.0.status
 ///     }
 ///
-///     fn add_header(&mut self, name: &str, value: &str) {
-///         self.0.headers.push((name.to_owned(), value.to_owned()));
+///     fn add_header(&mut self, name: &'static str, value: String) {
+///         self.0.headers.push((name.to_owned(), value));
 ///     }
 /// }
 /// ```
@@ -57,6 +57,22 @@ pub trait Reply {
     /// Its status: after 500 and above, only those changes of a session are saved that must hold.
     fn status(&self) -> u16;
 
-    /// Adds a header field beside those that are there.
-    fn add_header(&mut self, name: &str, value: &str);
+    /// Adds a header field: `Set-Cookie` beside those that are there, `Cache-Control` in place of another.
+    fn add_header(&mut self, name: &'static str, value: String);
+}
+
+#[cfg(feature = "http")]
+impl<B> Reply for http::Response<B> {
+    fn status(&self) -> u16 {
+        http::Response::status(self).as_u16()
+    }
+
+    fn add_header(&mut self, name: &'static str, value: String) {
+        // Cookies and our own words are visible ASCII, which every field takes.
+        let Ok(value) = http::HeaderValue::try_from(value) else { return };
+        match name {
+            "Set-Cookie" => drop(self.headers_mut().append(name, value)),
+            _ => drop(self.headers_mut().insert(name, value)),
+        }
+    }
 }

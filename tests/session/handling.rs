@@ -16,8 +16,8 @@ impl Reply for Page {
         self.0
     }
 
-    fn add_header(&mut self, name: &str, value: &str) {
-        self.1.push((name.to_owned(), value.to_owned()));
+    fn add_header(&mut self, name: &'static str, value: String) {
+        self.1.push((name.to_owned(), value));
     }
 }
 

@@ -17,7 +17,7 @@ use super::completions::{Completion, Completions};
 use super::lane::{PROBE, TICKET_FIELD};
 use super::pending::{Found, PendingRequest, PendingRequests};
 use super::statistics::WorkerStatistics;
-use crate::http::{Method, Request, Response, TrustedProxies};
+use crate::http::{Method, Request, Response};
 use crate::server::config::Config;
 use crate::server::message::{Answer, hides_its_end};
 use crate::server::rejection;
@@ -25,6 +25,7 @@ use crate::server::rejection_pages::RejectionPages;
 use crate::server::serve_error::ServeError;
 use crate::server::ticket::Ticket;
 use crate::server::tokens::{COMPLETIONS, LaneKey};
+use crate::visitor::TrustedProxies;
 
 /// The name of the pool's threads.
 const WORKER: &str = "worker";

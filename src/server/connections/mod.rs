@@ -45,7 +45,7 @@ use super::rejection::Rejection;
 use super::rejection_pages::RejectionPages;
 use super::subscriber::Subscriber;
 use super::tokens::{ConnectionKey, Keys};
-use crate::http::TrustedProxies;
+use crate::visitor::TrustedProxies;
 use accepting::Acceptor;
 use admission::Admission;
 use crowding::Crowding;

@@ -36,7 +36,7 @@ impl Sessions {
     ///         self.0
     ///     }
     ///
-    ///     fn add_header(&mut self, name: &str, value: &str) {
+    ///     fn add_header(&mut self, name: &'static str, value: String) {
     ///         self.1.push(format!("{name}: {value}"));
     ///     }
     /// }
@@ -70,13 +70,14 @@ impl Sessions {
             session.keep_what_must_hold();
         }
         let saved = self.save(&mut session).map_err(HandleError::Save)?;
-        let leftovers = visit.host.map(|host| self.leftovers(&session, host)).unwrap_or_default();
+        let host = visit.host.as_deref();
+        let leftovers = host.map(|host| self.leftovers(&session, host)).unwrap_or_default();
         let cookies: Vec<_> = saved.into_cookie().into_iter().chain(leftovers).collect();
         for cookie in &cookies {
-            reply.add_header("Set-Cookie", &cookie.to_string());
+            reply.add_header("Set-Cookie", cookie.to_string());
         }
         if !cookies.is_empty() {
-            reply.add_header("Cache-Control", "no-store");
+            reply.add_header("Cache-Control", "no-store".to_owned());
         }
         Ok(reply)
     }

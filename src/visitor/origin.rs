@@ -9,13 +9,13 @@ use std::str::FromStr;
 /// are the same.
 ///
 /// ```
-/// use waxseal::http::Origin;
+/// use waxseal::visitor::Origin;
 ///
 /// let origin: Origin = "https://Example.com:443".parse()?;
 /// assert_eq!(origin.to_string(), "https://example.com");
 /// assert_eq!(origin.host(), "example.com");
 /// assert!("https://example.com/path".parse::<Origin>().is_err());
-/// # Ok::<(), waxseal::http::ParseOriginError>(())
+/// # Ok::<(), waxseal::visitor::ParseOriginError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {

@@ -19,11 +19,11 @@ const MOST: usize = 16;
 /// believes the connections of its addresses alone.
 ///
 /// ```
-/// use waxseal::http::TrustedProxies;
+/// use waxseal::visitor::TrustedProxies;
 ///
 /// let peer = [10, 0, 0, 1].into();
 /// let lines = ["6.6.6.6, 192.0.2.7", "198.51.100.1"];
-/// let address = |proxies: &str| -> Result<String, waxseal::http::ParseProxiesError> {
+/// let address = |proxies: &str| -> Result<String, waxseal::visitor::ParseProxiesError> {
 ///     let proxies: TrustedProxies = proxies.parse()?;
 ///     Ok(proxies.address(peer, lines.into_iter()).to_string())
 /// };
@@ -32,7 +32,7 @@ const MOST: usize = 16;
 /// assert_eq!(address("4")?, "10.0.0.1", "there are fewer entries");
 /// assert_eq!(address("10.0.0.0/8, 198.51.100.1")?, "192.0.2.7");
 /// assert_eq!(address("192.168.0.0/16")?, "10.0.0.1", "the peer is none of them");
-/// # Ok::<(), waxseal::http::ParseProxiesError>(())
+/// # Ok::<(), waxseal::visitor::ParseProxiesError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedProxies(Rule);
@@ -100,7 +100,7 @@ impl TrustedProxies {
     /// `X-Forwarded-Proto`; a proxy that overwrites the header leaves one entry for all.
     ///
     /// ```
-    /// use waxseal::http::TrustedProxies;
+    /// use waxseal::visitor::TrustedProxies;
     ///
     /// let (peer, no_lines) = ([10, 0, 0, 1].into(), [""; 0]);
     /// let is_https = |proxies: TrustedProxies| {

@@ -42,6 +42,7 @@ pub mod conformance;
 mod cookie;
 mod counts;
 mod health;
+mod lifetime;
 mod loaded;
 #[cfg(feature = "memcached")]
 mod memcached;
@@ -108,5 +109,5 @@ pub use store::{Change, Committed, Key, ParseKeyError, Store, StoreError, Values
 pub use store_settings::{Prefix, PrefixError, StoreSettings};
 pub use user_index::{LAST_SEEN, USERNAME, UserIndex, UserSession};
 
-pub use crate::seal::Fingerprint;
+pub use crate::seal::{Fingerprint, SessionLifetime};
 pub use ::cookie::{Cookie, SameSite};

@@ -6,7 +6,7 @@ use super::session::Session;
 use super::store::{Change, Values};
 use crate::seal::SessionLifetime;
 
-/// The name under which a record tells the lifetime of its session, where that is not the settings' one.
+/// The name under which a record tells the lifetime of its session, where it has one of its own.
 /// No session has a value of this name.
 const LIFETIME: &str = "_lifetime";
 
@@ -70,37 +70,51 @@ impl Session {
     }
 }
 
-/// Notes the lifetime of a session beside its values.
-pub(super) fn note(change: &mut Change, lifetime: SessionLifetime) {
-    match lifetime.is_default() {
-        true => change.remove(LIFETIME),
-        false => change.set(LIFETIME, write(lifetime)),
+/// The lifetime of a session, as it is known beside its seal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Noted {
+    pub(super) lifetime: SessionLifetime,
+    /// When it was given to the session, in unix seconds; 0 where that is not known.
+    pub(super) since: u64,
+}
+
+impl Noted {
+    /// Notes it beside the values of the session.
+    pub(super) fn write(&self, change: &mut Change) {
+        match self.lifetime.is_default() {
+            true => change.remove(LIFETIME),
+            false => change.set(LIFETIME, self.to_text()),
+        }
     }
-}
 
-/// Takes the lifetime out of the values of a record; where it cannot be read, it is `sealed`.
-pub(super) fn take(values: &mut Values, sealed: SessionLifetime) -> SessionLifetime {
-    match values.remove(LIFETIME) {
-        None => SessionLifetime::default(),
-        Some(text) => read(&text).unwrap_or(sealed),
+    /// Takes it out of the values of a record; where it cannot be read, it is `sealed`.
+    pub(super) fn take(values: &mut Values, sealed: SessionLifetime) -> Noted {
+        match values.remove(LIFETIME) {
+            None => Noted::default(),
+            Some(text) => Noted::read(&text).unwrap_or(Noted { lifetime: sealed, since: 0 }),
+        }
     }
-}
 
-/// Both times in seconds and whether it ends with the browser; the greatest number is the settings' time.
-fn write(lifetime: SessionLifetime) -> String {
-    let seconds = |time: Option<Duration>| time.map_or(u64::MAX, |time| time.as_secs());
-    let (idle, absolute) = (seconds(lifetime.idle()), seconds(lifetime.absolute()));
-    format!("{idle} {absolute} {}", u8::from(lifetime.ends_with_browser()))
-}
+    /// Both times in seconds, the greatest of which is the settings' one, 1 where it ends with the browser, and
+    /// since when.
+    fn to_text(self) -> String {
+        let seconds = |time: Option<Duration>| time.map_or(u64::MAX, |time| time.as_secs());
+        let Noted { lifetime, since } = self;
+        let (idle, absolute) = (seconds(lifetime.idle()), seconds(lifetime.absolute()));
+        format!("{idle} {absolute} {} {since}", u8::from(lifetime.ends_with_browser()))
+    }
 
-fn read(text: &str) -> Option<SessionLifetime> {
-    let mut parts = text.split(' ');
-    let mut time = || parts.next()?.parse().ok().map(Duration::from_secs);
-    let lifetime = SessionLifetime::default().with_idle(time()?).with_absolute(time()?);
-    match (parts.next(), parts.next()) {
-        (Some("0"), None) => Some(lifetime),
-        (Some("1"), None) => Some(lifetime.until_browser_closes()),
-        _ => None,
+    fn read(text: &str) -> Option<Noted> {
+        let mut parts = text.split(' ');
+        let mut time = || parts.next()?.parse().ok().map(Duration::from_secs);
+        let times = SessionLifetime::default().with_idle(time()?).with_absolute(time()?);
+        let lifetime = match parts.next()? {
+            "0" => times,
+            "1" => times.until_browser_closes(),
+            _ => return None,
+        };
+        let since = parts.next()?.parse().ok()?;
+        parts.next().is_none().then_some(Noted { lifetime, since })
     }
 }
 
@@ -112,25 +126,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(idle: Duration, absolute: Duration, ends_with_browser: bool) {
-            let mut lifetime = SessionLifetime::default().with_idle(idle).with_absolute(absolute);
-            if ends_with_browser {
-                lifetime = lifetime.until_browser_closes();
-            }
-            prop_assert_eq!(read(&write(lifetime)), Some(lifetime));
+        fn what_is_written_is_read(idle: u64, absolute: u64, ends: bool, since: u64) {
+            let times = SessionLifetime::default().with_idle(Duration::from_secs(idle));
+            let times = times.with_absolute(Duration::from_secs(absolute));
+            let lifetime = if ends { times.until_browser_closes() } else { times };
+            let noted = Noted { lifetime, since };
+            prop_assert_eq!(Noted::read(&noted.to_text()), Some(noted));
         }
 
         #[test]
         fn no_text_panics(text: String) {
-            read(&text);
+            Noted::read(&text);
         }
     }
 
     #[test]
     fn what_was_not_written_is_not_read() {
-        assert_eq!(read(&write(SessionLifetime::default())), Some(SessionLifetime::default()));
-        for text in ["", "1", "1 1", "1 1 2", "1 1 1 ", "1 1 1 1", "-1 1 0", "1  1 0", "x 1 0"] {
-            assert_eq!(read(text), None, "{text:?}");
+        assert_eq!(Noted::read(&Noted::default().to_text()), Some(Noted::default()));
+        for text in ["", "1", "1 1 1", "1 1 2 1", "1 1 1 1 ", "1 1 1 1 1", "-1 1 0 1", "1  1 0 1"] {
+            assert_eq!(Noted::read(text), None, "{text:?}");
         }
     }
 }

@@ -273,8 +273,7 @@ impl Session {
     }
 
     /// Makes a new session of it, with a new id, begun now; the values stay, and so does a lifetime of its
-    /// own, which counts anew. The old id is revoked
-    /// when the session is saved.
+    /// own, which counts anew. The old id is revoked when the session is saved.
     ///
     /// [`Session::sign_in`] does it. Who does without that calls it at every sign-in, once the
     /// password was found right, and nowhere else: a cookie that somebody planted before (session

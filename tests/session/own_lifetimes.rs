@@ -390,6 +390,24 @@ fn a_store_keeps_a_new_lifetime_though_another_request_seals_the_old_one() {
 }
 
 #[test]
+fn requests_under_way_when_the_idle_time_becomes_shorter_sign_nobody_out() {
+    let site = Site::stored();
+    let cookies = site.foo();
+    site.wait(DAY);
+    let set = set(&site, &cookies, idle(HOUR));
+    for seconds in [0, 1, HOUR - 2] {
+        site.wait(seconds);
+        let mut session = site.load(&cookies);
+        assert_eq!((session.outcome(), session.lifetime()), (Outcome::Valid, idle(HOUR)));
+        let anew = site.saved(&mut session);
+        assert_eq!(site.opened(&anew).header.lifetime, idle(HOUR));
+    }
+    site.wait(1);
+    assert_eq!(site.outcome(&cookies), Outcome::Expired);
+    assert_eq!(site.outcome(&set), Outcome::Expired);
+}
+
+#[test]
 fn a_copied_cookie_of_a_session_in_a_store_gains_no_time() {
     let site = Site::stored();
     let copied = site.foo();
@@ -443,7 +461,7 @@ fn a_lifetime_in_a_record_that_cannot_be_read_is_that_of_the_seal() {
     let site = Site::stored();
     let (session, cookie) = begun(&site, idle(HOUR));
     let mut values = site.store.record(&Key::of(session.id())).unwrap();
-    assert_eq!(values["_lifetime"], format!("{HOUR} {} 0", u64::MAX));
+    assert_eq!(values["_lifetime"], format!("{HOUR} {} 0 {NOW}", u64::MAX));
     values.insert("_lifetime".to_owned(), "for ever".to_owned());
     let change = Change::New(values);
     let key = Key::of(session.id());

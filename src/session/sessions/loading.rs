@@ -5,6 +5,7 @@ use std::fmt;
 use log::debug;
 
 use super::super::clock::unix_seconds;
+use super::super::lifetime::Noted;
 use super::super::loaded::{BrowserCookie, Loaded, Other};
 use super::super::session::{Session, user_of};
 use super::super::store::{StoreError, Values};
@@ -113,17 +114,23 @@ impl Sessions {
             return Ok(Err(NotOpened::Revoked));
         }
         let found = match &self.storage {
-            Storage::Cookie => Some((payload::decode(opened.payload()), sealed_lifetime)),
+            Storage::Cookie => {
+                let noted = Noted { lifetime: sealed_lifetime, since: 0 };
+                Some((payload::decode(opened.payload()), noted))
+            }
             Storage::Store(stored) => stored.find(id, sealed_lifetime)?,
         };
-        let Some((values, lifetime)) =
+        let Some((values, Noted { lifetime, since })) =
             found.filter(|(values, _)| !self.has_ended(id, values, created))
         else {
             return Ok(Err(NotOpened::Revoked));
         };
         let is_seal_outdated = lifetime != sealed_lifetime;
         if is_seal_outdated {
-            let header = Header { lifetime, ..opened.header.clone() };
+            // Requests were under way with this cookie when the session got a shorter idle time: it was
+            // visited then.
+            let sealed = sealed.max(since.min(now));
+            let header = Header { lifetime, sealed, ..opened.header.clone() };
             if let Err(refusal) = self.settings.lifetimes.check(&header, now) {
                 return Ok(Err(NotOpened::Sealed(refusal)));
             }

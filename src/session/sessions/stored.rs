@@ -7,7 +7,7 @@ use std::time::Duration;
 use log::{error, info};
 
 use super::super::Health;
-use super::super::lifetime;
+use super::super::lifetime::Noted;
 use super::super::session::{AUTH, Session};
 use super::super::store::{Committed, Key, Store, StoreError, Values};
 use super::super::user_index::{self, USERNAME, UserIndex};
@@ -34,14 +34,14 @@ impl Stored {
         &self,
         id: Id,
         sealed: SessionLifetime,
-    ) -> Result<Option<(Values, SessionLifetime)>, StoreError> {
+    ) -> Result<Option<(Values, Noted)>, StoreError> {
         let Some(values) = self.store.find(&Key::of(id))? else { return Ok(None) };
         let mut values = user_index::without_notes(values);
         if let Some(mark) = values.remove(AUTH).and_then(|bound| self.keyring.unbind(&bound, id)) {
             values.insert(AUTH.to_owned(), mark);
         }
-        let lifetime = lifetime::take(&mut values, sealed);
-        Ok(Some((values, lifetime)))
+        let noted = Noted::take(&mut values, sealed);
+        Ok(Some((values, noted)))
     }
 
     /// Commits what changed of a session, with its mark bound to its id.
@@ -57,7 +57,7 @@ impl Stored {
             change.set(AUTH, bound);
         }
         if session.is_new() || session.is_lifetime_changed() {
-            lifetime::note(&mut change, session.lifetime());
+            Noted { lifetime: session.lifetime(), since: now }.write(&mut change);
         }
         if session.user().is_some() && self.users().is_some() {
             user_index::note(&mut change, session.created, now);

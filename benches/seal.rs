@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use cookie::{Cookie, CookieJar, Key};
 use criterion::{Criterion, criterion_group, criterion_main};
-use waxseal::seal::{Header, Id, Keyring, Lifetimes, Version};
+use waxseal::seal::{Header, Id, Keyring, Lifetimes, SessionLifetime, Version};
 
 fn waxseal(c: &mut Criterion) {
     let keyring =
         Keyring::new(b"an authentication key", b"0123456789abcdef0123456789abcdef").unwrap();
     let now = 1_795_395_600;
-    let header = Header { version: Version::Values, id: Id::random(), created: now, sealed: now };
+    let lifetime = SessionLifetime::default();
+    let header =
+        Header { version: Version::Values, id: Id::random(), created: now, sealed: now, lifetime };
     let hour = Duration::from_secs(3600);
     let lifetimes = Lifetimes { idle: hour, absolute: hour };
     let value = keyring.seal("waxseal", &header, b"username=foo");

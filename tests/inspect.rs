@@ -2,10 +2,10 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use waxseal::seal::{Header, Id, Keyring, Version};
+use waxseal::seal::{Header, Id, Keyring, SessionLifetime, Version};
 
 const KEYS: (&str, &str) = ("the tests' authentication key", "the tests' encryption key, 32 b.");
 const OLD_KEYS: (&str, &str) = ("an older authentication key", "an older encryption key, 32 by..");
@@ -21,10 +21,14 @@ fn keyring(keys: (&str, &str)) -> Keyring {
     Keyring::new(keys.0.as_bytes(), keys.1.as_bytes()).unwrap()
 }
 
+fn header(version: Version, created: u64, sealed: u64) -> Header {
+    Header { version, id: ID, created, sealed, lifetime: SessionLifetime::default() }
+}
+
 /// A seal by `keys` of a session that began and was last seen so many seconds ago.
 fn seal(keys: (&str, &str), name: &str, begun: u64, sealed: u64, payload: &str) -> String {
     let (created, sealed) = (now() - begun, now() - sealed);
-    let header = Header { version: Version::Values, id: ID, created, sealed };
+    let header = header(Version::Values, created, sealed);
     keyring(keys).seal(name, &header, payload.as_bytes())
 }
 
@@ -122,6 +126,7 @@ fn the_report_for_machines_is_one_line_with_these_members() {
             "opens": true, "reason": null, "message": null, "name": "waxseal", "version": 1,
             "id": "a5".repeat(16), "keys": "current", "signed_out": null, "created": created, "sealed": sealed,
             "idle_end": sealed + 7 * DAY, "lifetime_end": created + 30 * DAY,
+            "own_idle": null, "own_lifetime": null, "ends_with_browser": false,
             "values": [["username", "foo"]],
         })
     );
@@ -175,7 +180,7 @@ fn the_name_of_a_previous_pair_is_that_of_its_variables() {
 
 #[test]
 fn a_session_in_a_store_shows_the_key_of_its_record() {
-    let header = Header { version: Version::Stored, id: ID, created: now(), sealed: now() };
+    let header = header(Version::Stored, now(), now());
     let cookie = keyring(KEYS).seal(NAME, &header, b"stored");
     let (code, lines) = inspect(&[&cookie]);
     assert_eq!(code, 0);
@@ -186,12 +191,66 @@ fn a_session_in_a_store_shows_the_key_of_its_record() {
     assert_eq!((&report["version"], &report["values"]), (&json!(2), &json!(null)));
 }
 
+/// A seal with a lifetime of two days idle and three in all, whose cookie ends with the browser.
+fn seal_with_lifetime(version: Version, begun: u64, sealed: u64, payload: &str) -> String {
+    let day = Duration::from_secs(DAY);
+    let lifetime = SessionLifetime::default().with_idle(2 * day).with_absolute(3 * day);
+    let header = Header {
+        lifetime: lifetime.until_browser_closes(),
+        ..header(version, now() - begun, now() - sealed)
+    };
+    keyring(KEYS).seal(NAME, &header, payload.as_bytes())
+}
+
+#[test]
+fn a_lifetime_of_its_own_is_told() {
+    for (version, number, payload) in
+        [(Version::Values, 3, "username=foo"), (Version::Stored, 4, "stored")]
+    {
+        let cookie = seal_with_lifetime(version, DAY, DAY / 2, payload);
+        let (code, report) = inspect_json(&cookie, &[]);
+        assert_eq!((code, &report["version"]), (0, &json!(number)));
+        let seconds = |member: &str| report[member].as_u64().unwrap();
+        assert_eq!(seconds("idle_end"), seconds("sealed") + 2 * DAY);
+        assert_eq!(seconds("lifetime_end"), seconds("created") + 3 * DAY);
+        assert_eq!((seconds("own_idle"), seconds("own_lifetime")), (2 * DAY, 3 * DAY));
+        assert_eq!(report["ends_with_browser"], json!(true));
+
+        let (_, lines) = inspect(&[&cookie]);
+        let place = if number == 3 { "inside" } else { "in a store" };
+        for line in [
+            &*format!("version       {number}, its values are {place}"),
+            "own idle      2days",
+            "own lifetime  3days",
+            "cookie        ends with the browser",
+        ] {
+            assert!(lines.iter().any(|found| found == line), "{line}: {lines:#?}");
+        }
+        let shorter = [("SESSION_IDLE_TIMEOUT", "1d"), ("SESSION_LIFETIME", "2d")];
+        let (_, report) = inspect_json(&cookie, &shorter);
+        let seconds = |member: &str| report[member].as_u64().unwrap();
+        assert_eq!(seconds("idle_end"), seconds("sealed") + DAY);
+        assert_eq!(seconds("lifetime_end"), seconds("created") + 2 * DAY);
+        assert_eq!(seconds("own_lifetime"), 3 * DAY);
+    }
+}
+
+#[test]
+fn what_has_expired_by_its_own_lifetime_tells_what_it_held() {
+    for (begun, sealed, expected) in [(DAY * 5 / 2, 2 * DAY, "idle"), (3 * DAY, 0, "too_old")] {
+        let cookie = seal_with_lifetime(Version::Values, begun, sealed, "username=foo");
+        assert_eq!(reason(&cookie, &[]), (1, expected.to_owned()));
+        let (_, report) = inspect_json(&cookie, &[]);
+        assert!(report["message"].as_str().unwrap().contains(", since "), "{report}");
+        assert_eq!(report["values"], json!([["username", "foo"]]));
+    }
+}
+
 #[test]
 fn every_refusal_is_told() {
     let good = foo(NAME);
     let version_9 = format!("CQ{}", &good[2..]);
     let other_encryption = (KEYS.0, "another encryption key, 32 bytes");
-    let header = |version, created, sealed| Header { version, id: ID, created, sealed };
     let stored_not = keyring(KEYS).seal(NAME, &header(Version::Stored, now(), now()), b"values");
     let future = keyring(KEYS).seal(NAME, &header(Version::Values, now(), now() + 3600), b"a=b");
     let backwards = keyring(KEYS).seal(NAME, &header(Version::Values, now(), now() - 9), b"a=b");
@@ -201,6 +260,7 @@ fn every_refusal_is_told() {
         ("no cookie".to_owned(), "not_base64url"),
         ("AQAA".to_owned(), "too_short"),
         (version_9, "unknown_version"),
+        (format!("Aw{}", &good[2..]), "too_short"),
         (seal(("unknown", OLD_KEYS.1), NAME, 0, 0, "a=b"), "forged"),
         (foo("another-name"), "forged"),
         (future, "future"),

@@ -4,12 +4,17 @@
 use std::process::Command;
 use std::time::Duration;
 
+use aes_siv::siv::Aes256Siv;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use serde_json::Value;
+use sha2::Sha256;
 use waxseal::seal::{
-    Header, Id, KeyError, Keyring, Lifetimes, MAX_COOKIE, Opened, Refusal, Version, looks_weak,
+    Header, Id, KeyError, Keyring, Lifetimes, MAX_COOKIE, Opened, Refusal, SessionLifetime,
+    Version, looks_weak,
 };
 
 const NOW: u64 = 1_795_395_600;
@@ -22,7 +27,8 @@ fn keyring() -> Keyring {
 }
 
 fn header() -> Header {
-    Header { version: Version::Values, id: Id([7; 16]), created: NOW - HOUR, sealed: NOW }
+    let lifetime = SessionLifetime::default();
+    Header { version: Version::Values, id: Id([7; 16]), created: NOW - HOUR, sealed: NOW, lifetime }
 }
 
 fn sealed() -> String {
@@ -43,7 +49,7 @@ fn refusal_at_age(created: i64, sealed: i64) -> Option<Refusal> {
 fn vectors() -> Vec<Value> {
     let file: Value = serde_json::from_str(include_str!("seal/vectors.json")).unwrap();
     let vectors = file["vectors"].as_array().unwrap().clone();
-    assert_eq!(vectors.len(), 12);
+    assert_eq!(vectors.len(), 18);
     vectors
 }
 
@@ -58,9 +64,56 @@ fn vector_keyring(vector: &Value) -> Keyring {
 
 fn vector_header(vector: &Value) -> Header {
     let id = u128::from_str_radix(text(vector, "id"), 16).unwrap().to_be_bytes();
-    let version = if vector["version"] == 2 { Version::Stored } else { Version::Values };
+    let version = match vector["version"].as_u64() {
+        Some(1 | 3) => Version::Values,
+        Some(2 | 4) => Version::Stored,
+        other => panic!("{other:?}"),
+    };
     let seconds = |key: &str| vector[key].as_u64().unwrap();
-    Header { version, id: Id(id), created: seconds("created"), sealed: seconds("sealed") }
+    let (created, sealed) = (seconds("created"), seconds("sealed"));
+    Header { version, id: Id(id), created, sealed, lifetime: lifetime_of(&vector["lifetime"]) }
+}
+
+/// The lifetime in a vector, or in what the reference opened; null where there is none.
+fn lifetime_of(own: &Value) -> SessionLifetime {
+    let time = |key: &str| own[key].as_u64();
+    lifetime(time("idle"), time("absolute"), own["ends_with_browser"] == true)
+}
+
+fn lifetime(idle: Option<u64>, absolute: Option<u64>, ends_with_browser: bool) -> SessionLifetime {
+    let mut lifetime = SessionLifetime::default();
+    if let Some(idle) = idle {
+        lifetime = lifetime.with_idle(Duration::from_secs(idle));
+    }
+    if let Some(absolute) = absolute {
+        lifetime = lifetime.with_absolute(Duration::from_secs(absolute));
+    }
+    if ends_with_browser { lifetime.until_browser_closes() } else { lifetime }
+}
+
+/// A header with every part of a lifetime.
+fn header_with_lifetime() -> Header {
+    Header { lifetime: lifetime(Some(900), Some(12 * HOUR), true), ..header() }
+}
+
+/// A seal of `header` and `username=foo`, made by hand from the bytes of a header.
+fn sealed_by_hand(header: &[u8]) -> String {
+    let context = [b"waxseal\0", header].concat();
+    let derive = |key: &[u8], info: &[u8], out: &mut [u8]| {
+        Hkdf::<Sha256>::new(Some(b"waxseal/v1"), key).expand(info, out).unwrap();
+    };
+    let (mut mac_key, mut siv_key) = ([0; 32], [0; 64]);
+    derive(b"an authentication key of any length", b"authenticate", &mut mac_key);
+    derive(b"0123456789abcdef", b"encrypt", &mut siv_key);
+    let mut text = *b"username=foo";
+    let iv = Aes256Siv::new((&siv_key).into())
+        .encrypt_inout_detached([&context[..]], text.as_mut_slice().into())
+        .unwrap();
+    let body = [&iv[..], &text].concat();
+    let mut mac = Hmac::<Sha256>::new_from_slice(&mac_key).unwrap();
+    mac.update(&context);
+    mac.update(&body);
+    BASE64.encode([header, &body, &mac.finalize().into_bytes()].concat())
 }
 
 #[test]
@@ -99,10 +152,13 @@ fn every_vector_is_what_we_seal() {
 #[ignore = "needs Python with `cryptography`: make test-reference"]
 fn the_reference_opens_what_we_seal() {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    for (name, payload) in
-        [("waxseal", "username=foo"), ("__Host-cart", "a=1&b=%C3%86+%26&_flash=x")]
-    {
-        let header = Header { id: Id::random(), ..header() };
+    for (name, payload, lifetime) in [
+        ("waxseal", "username=foo", SessionLifetime::default()),
+        ("__Host-cart", "a=1&b=%C3%86+%26&_flash=x", SessionLifetime::default()),
+        ("waxseal", "username=foo", lifetime(None, None, true)),
+        ("waxseal", "username=foo", lifetime(Some(1), Some(u64::MAX - 1), false)),
+    ] {
+        let header = Header { id: Id::random(), lifetime, ..header() };
         let output = Command::new(&python)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seal/reference.py"))
             .args(["open", name, &keyring().seal(name, &header, payload.as_bytes())])
@@ -114,6 +170,7 @@ fn the_reference_opens_what_we_seal() {
         let found: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(found["created"], header.created);
         assert_eq!(found["sealed"], header.sealed);
+        assert_eq!(lifetime_of(&found["lifetime"]), lifetime);
         assert_eq!(found["id"], format!("{:032x}", u128::from_be_bytes(header.id.0)));
         let values: Value = form_urlencoded::parse(payload.as_bytes())
             .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
@@ -125,17 +182,23 @@ fn the_reference_opens_what_we_seal() {
 
 #[test]
 fn every_single_bit_flip_is_refused() {
-    let bytes = BASE64.decode(sealed()).unwrap();
-    for bit in 0..bytes.len() * 8 {
-        let mut flipped = bytes.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        let refusal = open(&BASE64.encode(flipped)).unwrap_err();
-        match bit {
-            0..8 => assert!(
-                matches!(refusal, Refusal::UnknownVersion(_) | Refusal::Forged),
-                "bit {bit}: {refusal:?}"
-            ),
-            _ => assert_eq!(refusal, Refusal::Forged, "bit {bit}"),
+    let with_lifetime = keyring().seal("waxseal", &header_with_lifetime(), b"username=foo");
+    for value in [sealed(), with_lifetime] {
+        let bytes = BASE64.decode(value).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let refusal = open(&BASE64.encode(flipped)).unwrap_err();
+            match bit {
+                0..8 => assert!(
+                    matches!(
+                        refusal,
+                        Refusal::UnknownVersion(_) | Refusal::TooShort | Refusal::Forged
+                    ),
+                    "bit {bit}: {refusal:?}"
+                ),
+                _ => assert_eq!(refusal, Refusal::Forged, "bit {bit}"),
+            }
         }
     }
 }
@@ -267,10 +330,120 @@ fn times_at_the_ends_of_their_range_are_refused_without_overflow() {
     }
 }
 
+/// How a genuine seal whose own times are these, made and begun so many seconds ago, is opened.
+fn opened_with(own: SessionLifetime, created: u64, sealed: u64) -> Result<Opened, Refusal> {
+    let header = Header { created: NOW - created, sealed: NOW - sealed, lifetime: own, ..header() };
+    open(&keyring().seal("waxseal", &header, b"a=1"))
+}
+
+#[test]
+fn a_lifetime_of_its_own_shortens_and_never_lengthens() {
+    let own = |idle, absolute| lifetime(idle, absolute, false);
+    for (lifetime, created, sealed, refusal) in [
+        (own(Some(900), None), 899, 899, None),
+        (own(Some(900), None), 900, 900, Some(Refusal::Idle)),
+        (own(None, Some(900)), 899, 0, None),
+        (own(None, Some(900)), 900, 0, Some(Refusal::TooOld)),
+        (own(None, Some(900)), 900, 900, Some(Refusal::TooOld)),
+        (own(Some(900), Some(900)), 900, 900, Some(Refusal::Idle)), // in the order of the format
+        (own(Some(2 * HOUR), None), HOUR, HOUR, Some(Refusal::Idle)),
+        (own(Some(2 * HOUR), None), HOUR - 1, HOUR - 1, None),
+        (own(None, Some(u64::MAX - 1)), 24 * HOUR, 0, Some(Refusal::TooOld)),
+        (own(Some(u64::MAX), Some(u64::MAX)), HOUR, HOUR, Some(Refusal::Idle)),
+    ] {
+        let result = opened_with(lifetime, created, sealed);
+        assert_eq!(result.err(), refusal, "{lifetime:?} {created} {sealed}");
+        let until_browser_closes = opened_with(lifetime.until_browser_closes(), created, sealed);
+        assert_eq!(until_browser_closes.err(), refusal);
+    }
+}
+
+#[test]
+fn a_lifetime_comes_back_as_it_was_sealed() {
+    for times in [None, Some(1), Some(900), Some(u64::MAX - 1)] {
+        for ends_with_browser in [false, true] {
+            for own in
+                [lifetime(times, None, ends_with_browser), lifetime(None, times, ends_with_browser)]
+            {
+                assert_eq!(opened_with(own, 0, 0).unwrap().header.lifetime, own);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_header_without_a_lifetime_is_33_bytes_and_with_one_50() {
+    let plain = BASE64.decode(sealed()).unwrap();
+    let long = keyring().seal("waxseal", &header_with_lifetime(), b"username=foo");
+    let long = BASE64.decode(long).unwrap();
+    assert_eq!((plain[0], long[0], long.len() - plain.len()), (1, 3, 17));
+    assert_eq!(long[1..33], plain[1..33]);
+    let flags = [1];
+    let expected = [&900_u64.to_be_bytes()[..], &(12 * HOUR).to_be_bytes(), &flags].concat();
+    assert_eq!(long[33..50], expected);
+    assert_eq!(BASE64.encode(&long), sealed_by_hand(&long[..50]));
+}
+
+/// Nobody makes such headers, but somebody could who has the keys.
+#[test]
+fn no_lifetime_in_a_header_panics_or_lengthens() {
+    let by_hand = |idle: u64, absolute: u64, flags: u8| {
+        let (created, sealed) = ((NOW - HOUR).to_be_bytes(), NOW.to_be_bytes());
+        let times = [created, sealed, idle.to_be_bytes(), absolute.to_be_bytes()].concat();
+        sealed_by_hand(&[&[3], &[7; 16][..], &times, &[flags]].concat())
+    };
+    let at = |value: &str, now| keyring().open("waxseal", value, Version::Values, LIFETIMES, now);
+    let times = [0, 1, 3600, 3601, u64::MAX / 2, u64::MAX - 1, u64::MAX];
+    for (idle, absolute) in times.into_iter().flat_map(|a| times.map(|b| (a, b))) {
+        for flags in [0, 1, 2, 0xff] {
+            let value = by_hand(idle, absolute, flags);
+            let refusal = match () {
+                () if idle == 0 => Some(Refusal::Idle),
+                () if absolute <= HOUR => Some(Refusal::TooOld),
+                () => None,
+            };
+            let result = at(&value, NOW);
+            assert_eq!(result.as_ref().err(), refusal.as_ref(), "{idle} {absolute} {flags}");
+            if let Ok(opened) = result {
+                assert_eq!(opened.header.lifetime.ends_with_browser(), flags & 1 == 1);
+            }
+            assert_eq!(at(&value, NOW + HOUR).unwrap_err(), Refusal::Idle);
+            assert!(at(&value, 0).is_err() && at(&value, u64::MAX).is_err());
+            assert!(keyring().open_at_any_time("waxseal", &value, Version::Values).is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_header_with_a_lifetime_needs_its_room() {
+    // As long as a seal of version 1 with a payload of 1 to 17 bytes.
+    for length in [1, 16, 17] {
+        let bytes = [&[3][..], &[0; 33 + 16 + 32 - 1], &vec![0; length]].concat();
+        assert_eq!(open(&BASE64.encode(&bytes)).unwrap_err(), Refusal::TooShort);
+    }
+    let bytes = [&[3][..], &[0; 33 + 16 + 32 - 1], &[0; 18]].concat();
+    assert_eq!(open(&BASE64.encode(bytes)).unwrap_err(), Refusal::Forged);
+}
+
+#[test]
+fn times_are_not_asked_of_what_is_opened_at_any_time() {
+    let own = lifetime(Some(1), Some(1), false);
+    for (created, sealed) in [(0, 0), (0, u64::MAX), (u64::MAX, 0), (NOW, NOW - 1)] {
+        let header = Header { created, sealed, lifetime: own, ..header() };
+        let value = keyring().seal("waxseal", &header, b"a=1");
+        let opened = keyring().open_at_any_time("waxseal", &value, Version::Values).unwrap();
+        assert_eq!((&opened.header, opened.payload()), (&header, &b"a=1"[..]));
+        let other = keyring().open_at_any_time("waxseal", &value, Version::Stored);
+        assert_eq!(other.unwrap_err(), Refusal::OtherVersion(Version::Values));
+        let other = keyring().open_at_any_time("other", &value, Version::Values);
+        assert_eq!(other.unwrap_err(), Refusal::Forged);
+    }
+}
+
 #[test]
 fn unknown_versions_are_refused() {
     let bytes = BASE64.decode(sealed()).unwrap();
-    for version in (0..=255).filter(|version| ![1, 2].contains(version)) {
+    for version in (0..=255).filter(|version| !(1..=4).contains(version)) {
         let mut other = bytes.clone();
         other[0] = version;
         assert_eq!(open(&BASE64.encode(other)).unwrap_err(), Refusal::UnknownVersion(version));
@@ -396,6 +569,9 @@ proptest! {
         id: [u8; 16],
         age in 0..HOUR,
         life in 0..23 * HOUR,
+        idle in proptest::option::of(HOUR..),
+        absolute in proptest::option::of(24 * HOUR..),
+        ends_with_browser: bool,
         payload in proptest::collection::vec(any::<u8>(), 1..2900),
         authentication in proptest::collection::vec(any::<u8>(), 1..100),
         encryption in proptest::collection::vec(any::<u8>(), 32..100),
@@ -403,12 +579,27 @@ proptest! {
         prop_assume!(authentication != encryption);
         let keyring = Keyring::new(&authentication, &encryption).unwrap();
         let sealed = NOW - age;
-        let header = Header { version: Version::Values, id: Id(id), created: sealed - life, sealed };
+        let lifetime = lifetime(idle, absolute, ends_with_browser);
+        let header =
+            Header { id: Id(id), created: sealed - life, sealed, lifetime, ..header() };
         let value = keyring.seal(&name, &header, &payload);
         prop_assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
         let opened = keyring.open(&name, &value, Version::Values, LIFETIMES, NOW).unwrap();
         prop_assert_eq!(opened.payload(), &payload[..]);
         prop_assert_eq!(opened.header, header);
+    }
+
+    #[test]
+    fn what_opens_is_within_both_lifetimes(
+        created in 0..30 * HOUR,
+        sealed in 0..2 * HOUR,
+        idle in prop_oneof![1..2 * HOUR, any::<u64>()],
+        absolute in prop_oneof![1..48 * HOUR, any::<u64>()],
+    ) {
+        prop_assume!(created >= sealed);
+        let opened = opened_with(lifetime(Some(idle), Some(absolute), false), created, sealed);
+        let is_within = sealed < HOUR.min(idle.max(1)) && created < (24 * HOUR).min(absolute.max(1));
+        prop_assert_eq!(opened.is_ok(), is_within);
     }
 
     #[test]
@@ -418,6 +609,8 @@ proptest! {
 
     #[test]
     fn no_bytes_open_or_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        prop_assert!(open(&BASE64.encode([&[1], &bytes[..]].concat())).is_err());
+        for version in 1..=4 {
+            prop_assert!(open(&BASE64.encode([&[version], &bytes[..]].concat())).is_err());
+        }
     }
 }

@@ -8,6 +8,7 @@ mod session {
     mod lifetimes;
     mod listing;
     mod loading;
+    mod own_lifetimes;
     mod places;
     mod properties;
     mod saving;

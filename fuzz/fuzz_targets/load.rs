@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use libfuzzer_sys::fuzz_target;
-use waxseal::seal::{Header, Id, Keyring, Version};
+use waxseal::seal::{Header, Id, Keyring, SessionLifetime, Version};
 use waxseal::session::{ManualClock, Outcome, SaveError, Scheme, Session, Sessions};
 
 const NOW: u64 = 1_800_000_000;
@@ -40,7 +40,8 @@ fuzz_target!(|input: &[u8]| {
 
 fn seal(payload: &[u8], scheme: Scheme) -> String {
     let id = Id([7; Id::LEN]);
-    let header = Header { version: Version::Values, id, created: NOW, sealed: NOW };
+    let lifetime = SessionLifetime::default();
+    let header = Header { version: Version::Values, id, created: NOW, sealed: NOW, lifetime };
     let name = if scheme == Scheme::Https { "__Host-waxseal" } else { "waxseal" };
     KEYRING.seal(name, &header, payload)
 }

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use waxseal::seal::{Header, Id, Keyring, Lifetimes, Refusal, Version};
+use waxseal::seal::{Header, Id, Keyring, Lifetimes, Refusal, SessionLifetime, Version};
 
 const NAME: &str = "waxseal";
 const NOW: u64 = 1_800_000_000;
@@ -43,27 +43,42 @@ fn open_as_it_is(value: &str, version: Version) {
     }
 }
 
-fn open_sealed(head: &[u8; 17], payload: &[u8]) {
-    let (created, rest) = head.split_first_chunk().expect("17 bytes");
-    let (sealed, version) = rest.split_first_chunk().expect("9 bytes");
-    let version = if version[0] & 1 == 0 { Version::Values } else { Version::Stored };
+/// Two times and the kinds of version, which say whether two times of the session's own follow.
+fn open_sealed(head: &[u8; 17], rest: &[u8]) {
+    let (created, kinds) = head.split_first_chunk().expect("17 bytes");
+    let (sealed, kinds) = kinds.split_first_chunk().expect("9 bytes");
+    let version = if kinds[0] & 1 == 0 { Version::Values } else { Version::Stored };
     let (created, sealed) = (u64::from_be_bytes(*created), u64::from_be_bytes(*sealed));
-    let header = Header { version, id: Id([7; Id::LEN]), created, sealed };
+    let (lifetime, payload) = match rest.split_first_chunk() {
+        Some((own, payload)) if kinds[0] & 2 != 0 => (lifetime(own, kinds[0] & 4 != 0), payload),
+        _ => (SessionLifetime::default(), rest),
+    };
+    let header = Header { version, id: Id([7; Id::LEN]), created, sealed, lifetime };
+    let [idle, absolute] = [(lifetime.idle(), 7), (lifetime.absolute(), 30)]
+        .map(|(own, days)| own.map_or(u64::MAX, |own| own.as_secs()).min(days * 86_400));
     let value = KEYRING.seal(NAME, &header, payload);
     match KEYRING.open(NAME, &value, version, LIFETIMES, NOW) {
         Ok(opened) => {
             assert_eq!((opened.header, opened.key), (header, 0));
             assert!(created <= sealed && sealed <= NOW + 60);
-            assert!(NOW < sealed.saturating_add(7 * 86_400));
-            assert!(NOW < created.saturating_add(30 * 86_400));
+            assert!(NOW < sealed.saturating_add(idle));
+            assert!(NOW < created.saturating_add(absolute));
         }
         Err(Refusal::TooShort) => assert!(payload.is_empty()),
         Err(Refusal::TooLong(length)) => assert_eq!(length, value.len()),
         Err(Refusal::Future) => assert!(sealed > NOW + 60),
         Err(Refusal::CreatedAfterSealed) => assert!(created > sealed),
-        Err(Refusal::Idle) => assert!(NOW - sealed >= 7 * 86_400),
-        Err(Refusal::TooOld) => assert!(NOW - created >= 30 * 86_400),
+        Err(Refusal::Idle) => assert!(NOW - sealed >= idle),
+        Err(Refusal::TooOld) => assert!(NOW - created >= absolute),
         Err(Refusal::Payload) => assert!(version == Version::Stored && payload != b"stored"),
         Err(refusal) => panic!("a genuine seal was refused: {refusal}"),
     }
+}
+
+fn lifetime(own: &[u8; 16], ends_with_browser: bool) -> SessionLifetime {
+    let [idle, absolute] = [0, 8].map(|at| {
+        Duration::from_secs(u64::from_be_bytes(std::array::from_fn(|i| own[at + i])))
+    });
+    let times = SessionLifetime::default().with_idle(idle).with_absolute(absolute);
+    if ends_with_browser { times.until_browser_closes() } else { times }
 }

@@ -17,9 +17,6 @@ use crate::config::SessionConfig;
 const INPUT_LIMIT: u64 = 64 * 1024;
 /// What a cookie's name may begin with.
 const PREFIXES: [&str; 3] = ["", "__Host-", "__Secure-"];
-/// With these, and at the end of time, no seal is too old or too young.
-const ENDLESS: Lifetimes = Lifetimes { idle: Duration::MAX, absolute: Duration::MAX };
-const END_OF_TIME: u64 = u64::MAX;
 /// The last second that has a date of four digits for its year.
 const LAST_DATE: u64 = 253_402_300_799;
 
@@ -155,7 +152,10 @@ impl<'c> Report<'c> {
         let (name, result) = open_under_any(keyring, settings, names, cookie, now);
         let opened = match &result {
             Ok(opened) => Some(opened.clone()),
-            Err(_) => open(keyring, name, cookie.value, ENDLESS, END_OF_TIME).ok(),
+            Err(_) => {
+                of_either_version(|version| keyring.open_at_any_time(name, cookie.value, version))
+                    .ok()
+            }
         };
         let is_sealed = |opened: &&Opened| opened.header.version == Version::Values;
         let signed_out =
@@ -184,12 +184,16 @@ impl<'c> Report<'c> {
         }
     }
 
+    fn lifetimes(&self, header: &Header) -> Lifetimes {
+        self.settings.lifetimes.shortened_by(&header.lifetime)
+    }
+
     fn idle_end(&self, header: &Header) -> u64 {
-        header.sealed.saturating_add(self.settings.lifetimes.idle.as_secs())
+        header.sealed.saturating_add(self.lifetimes(header).idle.as_secs())
     }
 
     fn lifetime_end(&self, header: &Header) -> u64 {
-        header.created.saturating_add(self.settings.lifetimes.absolute.as_secs())
+        header.created.saturating_add(self.lifetimes(header).absolute.as_secs())
     }
 
     fn message(&self) -> Option<String> {
@@ -217,12 +221,13 @@ impl<'c> Report<'c> {
     /// One line for machines; the README lists its members.
     fn json(&self) -> impl Display {
         let header = self.opened.as_ref().map(|opened| &opened.header);
+        let own = header.map(|header| header.lifetime);
         nojson::object(move |f| {
             f.member("opens", self.reason.is_none())?;
             f.member("reason", self.reason.as_ref().map(Reason::as_str))?;
             f.member("message", self.message())?;
             f.member("name", self.sealed_for)?;
-            f.member("version", header.map(|header| header.version as u8))?;
+            f.member("version", header.map(Header::version_byte))?;
             f.member("id", header.map(|header| hex(&header.id.0)))?;
             f.member("keys", self.keys)?;
             f.member("signed_out", self.signed_out)?;
@@ -230,6 +235,12 @@ impl<'c> Report<'c> {
             f.member("sealed", header.map(|header| header.sealed))?;
             f.member("idle_end", header.map(|header| self.idle_end(header)))?;
             f.member("lifetime_end", header.map(|header| self.lifetime_end(header)))?;
+            f.member("own_idle", own.and_then(|own| own.idle()).map(|time| time.as_secs()))?;
+            f.member(
+                "own_lifetime",
+                own.and_then(|own| own.absolute()).map(|time| time.as_secs()),
+            )?;
+            f.member("ends_with_browser", own.map(|own| own.ends_with_browser()))?;
             f.member("values", self.opened.as_ref().and_then(values))
         })
     }
@@ -246,12 +257,12 @@ impl Display for Report<'_> {
         }
         let (Some(opened), Some(keys)) = (&self.opened, self.keys) else { return Ok(()) };
         let header = &opened.header;
-        let version = match header.version {
-            Version::Values => "1, its values are inside",
-            Version::Stored => "2, its values are in a store",
+        let place = match header.version {
+            Version::Values => "inside",
+            Version::Stored => "in a store",
         };
         let time = |seconds| Time { seconds, now: self.now };
-        row(f, "version", version)?;
+        row(f, "version", format_args!("{}, its values are {place}", header.version_byte()))?;
         row(f, "id", hex(&header.id.0))?;
         row(f, "keys", keys)?;
         if let Some(signed_out) = self.signed_out {
@@ -261,6 +272,15 @@ impl Display for Report<'_> {
         row(f, "sealed", time(header.sealed))?;
         row(f, "idle end", time(self.idle_end(header)))?;
         row(f, "lifetime end", time(self.lifetime_end(header)))?;
+        let own = header.lifetime;
+        for (name, time) in [("own idle", own.idle()), ("own lifetime", own.absolute())] {
+            if let Some(time) = time {
+                row(f, name, humantime::format_duration(time))?;
+            }
+        }
+        if own.ends_with_browser() {
+            row(f, "cookie", "ends with the browser")?;
+        }
         match values(opened) {
             None => row(f, "record", Key::of(header.id)),
             Some(values) => values.iter().try_for_each(|[name, value]| {
@@ -291,8 +311,12 @@ fn open_under_any<'c>(
     now: u64,
 ) -> (&'c str, Result<Opened, Refusal>) {
     let names = cookie.name.into_iter().chain(names.iter().map(String::as_str));
-    let attempts =
-        names.map(|name| (name, open(keyring, name, cookie.value, settings.lifetimes, now)));
+    let attempts = names.map(|name| {
+        let opened = of_either_version(|version| {
+            keyring.open(name, cookie.value, version, settings.lifetimes, now)
+        });
+        (name, opened)
+    });
     let mut forged = ("", Err(Refusal::Forged));
     for attempt in attempts {
         if !matches!(attempt.1, Err(Refusal::Forged)) {
@@ -304,14 +328,7 @@ fn open_under_any<'c>(
 }
 
 /// Opens a seal of either version.
-fn open(
-    keyring: &Keyring,
-    name: &str,
-    value: &str,
-    lifetimes: Lifetimes,
-    now: u64,
-) -> Result<Opened, Refusal> {
-    let open = |version| keyring.open(name, value, version, lifetimes, now);
+fn of_either_version(open: impl Fn(Version) -> Result<Opened, Refusal>) -> Result<Opened, Refusal> {
     match open(Version::Values) {
         Err(Refusal::OtherVersion(version)) => open(version),
         result => result,

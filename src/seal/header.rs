@@ -1,6 +1,8 @@
-//! The 33 bytes that every sealed cookie begins with.
+//! What every sealed cookie begins with: 33 bytes, and 17 more where its session has a lifetime of its own.
 
 use std::fmt;
+
+use super::{Refusal, SessionLifetime};
 
 /// Where the values of a sealed session are.
 ///
@@ -18,11 +20,17 @@ pub enum Version {
     Stored = 2,
 }
 
+/// What the version of a header is greater by where the header has a lifetime.
+const WITH_LIFETIME: u8 = 2;
+
 impl Version {
-    pub(super) fn from_byte(byte: u8) -> Option<Version> {
+    /// The version that this byte of a header says, and whether a lifetime is part of it.
+    fn from_byte(byte: u8) -> Option<(Version, bool)> {
         match byte {
-            1 => Some(Version::Values),
-            2 => Some(Version::Stored),
+            1 => Some((Version::Values, false)),
+            2 => Some((Version::Stored, false)),
+            3 => Some((Version::Values, true)),
+            4 => Some((Version::Stored, true)),
             _ => None,
         }
     }
@@ -70,9 +78,10 @@ impl fmt::Debug for Id {
 /// What a sealed cookie says of its session in the clear, and cannot be changed without the keys.
 ///
 /// ```
-/// use waxseal::seal::{Header, Id, Version};
+/// use waxseal::seal::{Header, Id, SessionLifetime, Version};
 ///
-/// let header = Header { version: Version::Values, id: Id([7; 16]), created: 1, sealed: 2 };
+/// let lifetime = SessionLifetime::default();
+/// let header = Header { version: Version::Values, id: Id([7; 16]), created: 1, sealed: 2, lifetime };
 /// assert_eq!(header, header.clone());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,36 +94,70 @@ pub struct Header {
     pub created: u64,
     /// When this cookie was made, in unix seconds: its idle age counts from here.
     pub sealed: u64,
+    /// Its own lifetime; it takes no room where it is the settings' one.
+    pub lifetime: SessionLifetime,
 }
 
 impl Header {
-    /// Length of a header in bytes: version, id, two times.
-    pub(super) const LEN: usize = 1 + Id::LEN + 8 + 8;
+    /// Length in bytes of the shortest: version, id, two times.
+    pub(super) const MIN_LEN: usize = 1 + Id::LEN + 8 + 8;
 
-    pub(super) fn to_bytes(&self) -> [u8; Header::LEN] {
-        let mut bytes = [0; Header::LEN];
-        bytes[0] = self.version as u8;
-        bytes[1..17].copy_from_slice(&self.id.0);
-        bytes[17..25].copy_from_slice(&self.created.to_be_bytes());
-        bytes[25..].copy_from_slice(&self.sealed.to_be_bytes());
-        bytes
+    /// The first byte of the sealed cookie: 1 or 2, as the [`Version`]; where the session has a lifetime of its
+    /// own, 3 for values inside and 4 for values in a store.
+    ///
+    /// ```
+    /// use waxseal::seal::{Header, Id, SessionLifetime, Version};
+    ///
+    /// let lifetime = SessionLifetime::default();
+    /// let header = Header { version: Version::Stored, id: Id([7; 16]), created: 1, sealed: 2, lifetime };
+    /// assert_eq!(header.version_byte(), 2);
+    /// assert_eq!(Header { lifetime: lifetime.until_browser_closes(), ..header }.version_byte(), 4);
+    /// ```
+    #[must_use]
+    pub fn version_byte(&self) -> u8 {
+        let more = if self.lifetime.is_default() { 0 } else { WITH_LIFETIME };
+        self.version as u8 + more
     }
 
-    /// The header in `bytes`, or the byte that is no known version.
-    pub(super) fn from_bytes(bytes: &[u8; Header::LEN]) -> Result<Header, u8> {
-        let mut id = [0; Id::LEN];
-        id.copy_from_slice(&bytes[1..17]);
-        Ok(Header {
-            version: Version::from_byte(bytes[0]).ok_or(bytes[0])?,
-            id: Id(id),
-            created: be_u64(bytes, 17),
-            sealed: be_u64(bytes, 25),
-        })
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> usize {
+        Header::MIN_LEN + if self.lifetime.is_default() { 0 } else { SessionLifetime::LEN }
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.version_byte());
+        out.extend_from_slice(&self.id.0);
+        out.extend_from_slice(&self.created.to_be_bytes());
+        out.extend_from_slice(&self.sealed.to_be_bytes());
+        if !self.lifetime.is_default() {
+            out.extend_from_slice(&self.lifetime.to_bytes());
+        }
+    }
+
+    /// The header that `bytes` begin with, and its length there.
+    pub(super) fn read(bytes: &[u8]) -> Result<(Header, usize), Refusal> {
+        let mut rest = bytes;
+        let [byte] = take(&mut rest)?;
+        let (version, has_lifetime) =
+            Version::from_byte(byte).ok_or(Refusal::UnknownVersion(byte))?;
+        let header = Header {
+            version,
+            id: Id(take(&mut rest)?),
+            created: u64::from_be_bytes(take(&mut rest)?),
+            sealed: u64::from_be_bytes(take(&mut rest)?),
+            lifetime: match has_lifetime {
+                true => SessionLifetime::from_bytes(&take(&mut rest)?),
+                false => SessionLifetime::default(),
+            },
+        };
+        Ok((header, bytes.len() - rest.len()))
     }
 }
 
-fn be_u64(bytes: &[u8; Header::LEN], at: usize) -> u64 {
-    u64::from_be_bytes(std::array::from_fn(|i| bytes[at + i]))
+fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Refusal> {
+    let (first, rest) = bytes.split_first_chunk().ok_or(Refusal::TooShort)?;
+    *bytes = rest;
+    Ok(*first)
 }
 
-const _: () = assert!(Header::LEN == 33);
+const _: () = assert!(Header::MIN_LEN == 33 && Header::MIN_LEN + SessionLifetime::LEN == 50);

@@ -34,18 +34,19 @@ impl Default for Lifetimes {
 }
 
 impl Lifetimes {
-    /// Refuses what is too old, and what no honest clock has made.
-    pub(super) fn check(&self, header: &Header, now: u64) -> Result<(), Refusal> {
+    /// Refuses what is too old, by these or by the header's own lifetime, and what no honest clock has made.
+    pub(crate) fn check(&self, header: &Header, now: u64) -> Result<(), Refusal> {
         if header.sealed > now.saturating_add(CLOCK_SKEW) {
             return Err(Refusal::Future);
         }
         if header.created > header.sealed {
             return Err(Refusal::CreatedAfterSealed);
         }
-        if now.saturating_sub(header.sealed) >= self.idle.as_secs() {
+        let Lifetimes { idle, absolute } = self.shortened_by(&header.lifetime);
+        if now.saturating_sub(header.sealed) >= idle.as_secs() {
             return Err(Refusal::Idle);
         }
-        if now.saturating_sub(header.created) >= self.absolute.as_secs() {
+        if now.saturating_sub(header.created) >= absolute.as_secs() {
             return Err(Refusal::TooOld);
         }
         Ok(())

@@ -7,11 +7,11 @@
 //!
 //! | part | bytes | what |
 //! |---|---|---|
-//! | header | 33 | version, session id (16), `created` and `sealed` as big-endian unix seconds |
+//! | header | 33 or 50 | version, session id (16), `created` and `sealed` as big-endian unix seconds; where the session has a lifetime of its own, its idle and absolute time in seconds and a byte of flags |
 //! | body | 16 + n | AES-256-SIV ([RFC 5297]) of the payload, bound to the cookie's name and the header |
 //! | tag | 32 | HMAC-SHA256 ([RFC 2104]) of name, header and body |
 //!
-//! The value is base64url ([RFC 4648] section 5) without padding, in its one canonical spelling.
+//! `docs/seal.md` has it byte by byte. The value is base64url ([RFC 4648] section 5) without padding, in its one canonical spelling.
 //! Both keys are derived by HKDF-SHA256 ([RFC 5869]) with the salt `waxseal/v1`. Two more keys,
 //! for the [`Fingerprint`] of a credential and for what binds it to a session in a store, are derived
 //! from the authentication key with the infos `fingerprint` and `binding`; they are no part of the
@@ -22,10 +22,12 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use waxseal::seal::{Header, Id, Keyring, Lifetimes, Refusal, Version};
+//! use waxseal::seal::{Header, Id, Keyring, Lifetimes, Refusal, SessionLifetime, Version};
 //!
 //! let keyring = Keyring::new(b"any length, but not empty", b"0123456789abcdef")?;
-//! let header = Header { version: Version::Values, id: Id::random(), created: 1_000, sealed: 1_000 };
+//! let lifetime = SessionLifetime::default();
+//! let header =
+//!     Header { version: Version::Values, id: Id::random(), created: 1_000, sealed: 1_000, lifetime };
 //! let value = keyring.seal("waxseal", &header, b"username=foo");
 //!
 //! let lifetimes = Lifetimes { idle: Duration::from_secs(60), absolute: Duration::from_secs(600) };
@@ -49,6 +51,7 @@ mod keyring;
 mod lifetimes;
 mod opening;
 mod sealing;
+mod session_lifetime;
 
 pub use fingerprint::Fingerprint;
 pub(crate) use fingerprint::Match;
@@ -59,6 +62,7 @@ pub use keyring::{
 pub use lifetimes::{CLOCK_SKEW, Lifetimes};
 pub(crate) use opening::Authentic;
 pub use opening::{Opened, Refusal};
+pub use session_lifetime::SessionLifetime;
 
 /// Longest cookie value that is looked at, and longest name and value together that browsers keep
 /// (RFC 6265, section 6.1), in bytes.

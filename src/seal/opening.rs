@@ -34,11 +34,35 @@ impl Keyring {
         self.authenticate(name, value)?.open(version, lifetimes, now)
     }
 
+    /// The same at any time, for a look at what has expired: neither lifetimes nor clocks are asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], as [`Keyring::open`], but for those that are about times.
+    ///
+    /// ```
+    /// use waxseal::seal::{Header, Id, Keyring, SessionLifetime, Version};
+    ///
+    /// let keyring = Keyring::new(b"any length, but not empty", b"0123456789abcdef")?;
+    /// let lifetime = SessionLifetime::default();
+    /// let header = Header { version: Version::Values, id: Id::random(), created: 1, sealed: 2, lifetime };
+    /// let value = keyring.seal("waxseal", &header, b"username=foo");
+    /// assert_eq!(keyring.open_at_any_time("waxseal", &value, Version::Values)?.header, header);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open_at_any_time(
+        &self,
+        name: &str,
+        value: &str,
+        version: Version,
+    ) -> Result<Opened, Refusal> {
+        self.authenticate(name, value)?.decrypt(version, |_| Ok(()))
+    }
+
     /// Checks that a pair of the keyring made `value`, which came as the cookie called `name`. An
     /// error is one of the first four refusals.
     pub(crate) fn authenticate(&self, name: &str, value: &str) -> Result<Authentic<'_>, Refusal> {
-        let sealed = Sealed::decode(name, value)?;
-        let header = sealed.header()?;
+        let (sealed, header) = Sealed::decode(name, value)?;
         match self.pairs().iter().position(|pair| sealed.is_made_by(pair)) {
             Some(first) => Ok(Authentic { pairs: self.pairs(), first, sealed, header }),
             None => Err(Refusal::Forged),
@@ -62,15 +86,23 @@ impl Authentic<'_> {
 
     /// The rest of what [`Keyring::open`] does.
     pub(crate) fn open(
-        mut self,
+        self,
         version: Version,
         lifetimes: Lifetimes,
         now: u64,
     ) -> Result<Opened, Refusal> {
+        self.decrypt(version, |header| lifetimes.check(header, now))
+    }
+
+    fn decrypt(
+        mut self,
+        version: Version,
+        check_times: impl Fn(&Header) -> Result<(), Refusal>,
+    ) -> Result<Opened, Refusal> {
         if self.header.version != version {
             return Err(Refusal::OtherVersion(self.header.version));
         }
-        lifetimes.check(&self.header, now)?;
+        check_times(&self.header)?;
         for (index, pair) in self.pairs.iter().enumerate().skip(self.first) {
             // Two pairs may share the authentication key, where the other key alone was changed:
             // what this pair cannot decrypt, the next may.
@@ -86,11 +118,11 @@ impl Authentic<'_> {
 /// A decoded value behind its context: name, NUL, header, synthetic IV, ciphertext, tag.
 struct Sealed {
     buffer: Vec<u8>,
-    header_at: usize,
+    siv_at: usize,
 }
 
 impl Sealed {
-    fn decode(name: &str, value: &str) -> Result<Sealed, Refusal> {
+    fn decode(name: &str, value: &str) -> Result<(Sealed, Header), Refusal> {
         if value.len() > MAX_COOKIE {
             return Err(Refusal::TooLong(value.len()));
         }
@@ -99,23 +131,20 @@ impl Sealed {
         buffer.extend_from_slice(name.as_bytes());
         buffer.push(0);
         BASE64_URL_SAFE_NO_PAD.decode_vec(value, &mut buffer).map_err(|_| Refusal::NotBase64url)?;
-        if buffer.len() - header_at <= Header::LEN + SIV_LEN + TAG_LEN {
+        let is_too_short =
+            |header_len: usize| buffer.len() - header_at <= header_len + SIV_LEN + TAG_LEN;
+        if is_too_short(Header::MIN_LEN) {
             return Err(Refusal::TooShort);
         }
-        Ok(Sealed { buffer, header_at })
-    }
-
-    fn siv_at(&self) -> usize {
-        self.header_at + Header::LEN
+        let (header, header_len) = Header::read(&buffer[header_at..])?;
+        if is_too_short(header_len) {
+            return Err(Refusal::TooShort);
+        }
+        Ok((Sealed { buffer, siv_at: header_at + header_len }, header))
     }
 
     fn tag_at(&self) -> usize {
         self.buffer.len() - TAG_LEN
-    }
-
-    fn header(&self) -> Result<Header, Refusal> {
-        let bytes = self.buffer[self.header_at..].first_chunk().ok_or(Refusal::TooShort)?;
-        Header::from_bytes(bytes).map_err(Refusal::UnknownVersion)
     }
 
     fn is_made_by(&self, pair: &Pair) -> bool {
@@ -133,7 +162,7 @@ impl Sealed {
 
     /// Decrypts in place; where that fails, the ciphertext is as it was.
     fn decrypt(&mut self, siv_key: &[u8; 64]) -> bool {
-        let (siv_at, tag_at) = (self.siv_at(), self.tag_at());
+        let (siv_at, tag_at) = (self.siv_at, self.tag_at());
         let (context, body) = self.buffer[..tag_at].split_at_mut(siv_at);
         let (siv, text) = body.split_at_mut(SIV_LEN);
         let Ok(siv) = (&*siv).try_into() else { return false };
@@ -143,7 +172,7 @@ impl Sealed {
     }
 
     fn into_opened(mut self, header: Header, key: usize) -> Result<Opened, Refusal> {
-        let payload_at = self.siv_at() + SIV_LEN;
+        let payload_at = self.siv_at + SIV_LEN;
         self.buffer.truncate(self.tag_at());
         let opened = Opened { header, key, buffer: self.buffer, payload_at };
         let allowed = match opened.header.version {

@@ -21,12 +21,12 @@ impl Keyring {
         // The context (name, NUL, header) stands right before the body, so that the tag is taken
         // over one run of bytes, and the value is the tail of the same buffer.
         let value_at = name.len() + 1;
-        let siv_at = value_at + Header::LEN;
+        let siv_at = value_at + header.len();
         let payload_at = siv_at + SIV_LEN;
         let mut buffer = Vec::with_capacity(payload_at + payload.len() + TAG_LEN);
         buffer.extend_from_slice(name.as_bytes());
         buffer.push(0);
-        buffer.extend_from_slice(&header.to_bytes());
+        header.write(&mut buffer);
         buffer.extend_from_slice(&[0; SIV_LEN]);
         buffer.extend_from_slice(payload);
 

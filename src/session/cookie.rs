@@ -92,13 +92,20 @@ impl CookieMaker {
         if self.is_secure(scheme) { &self.secure_name } else { &self.bare_name }
     }
 
-    /// A cookie that lives for `max_age` seconds.
-    pub(super) fn make(&self, scheme: Scheme, value: String, max_age: u64) -> Cookie<'static> {
+    /// A cookie that lives for `max_age` seconds, or until the browser is closed.
+    pub(super) fn make(
+        &self,
+        scheme: Scheme,
+        value: String,
+        max_age: Option<u64>,
+    ) -> Cookie<'static> {
         let mut cookie = Cookie::new(self.name(scheme).to_owned(), value);
         cookie.set_path(self.path.clone());
         cookie.set_http_only(true);
         cookie.set_same_site(self.same_site);
-        cookie.set_max_age(Duration::seconds(i64::try_from(max_age).unwrap_or(i64::MAX)));
+        if let Some(seconds) = max_age {
+            cookie.set_max_age(Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
+        }
         if self.is_secure(scheme) {
             cookie.set_secure(true);
         }
@@ -113,7 +120,7 @@ impl CookieMaker {
 
     /// An empty, expired cookie with the same name, path and domain: the browser forgets its own.
     pub(super) fn removal(&self, scheme: Scheme) -> Cookie<'static> {
-        let mut cookie = self.make(scheme, String::new(), 0);
+        let mut cookie = self.make(scheme, String::new(), Some(0));
         cookie.make_removal();
         cookie
     }

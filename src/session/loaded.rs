@@ -1,7 +1,7 @@
 //! The session as it came with a request, and the cookies of its name.
 
 use super::store::Values;
-use crate::seal::{Header, Id};
+use crate::seal::{Header, Id, SessionLifetime};
 
 /// The cookie of the name that the browser holds.
 #[derive(Clone, Copy)]
@@ -30,6 +30,10 @@ pub(super) struct Loaded {
     pub(super) created: u64,
     /// When its cookie was made, in unix seconds.
     pub(super) sealed: u64,
+    /// Its own lifetime.
+    pub(super) lifetime: SessionLifetime,
+    /// The seal says another lifetime than the record: while it was made, another request changed it.
+    pub(super) is_seal_outdated: bool,
     /// Which pair of keys opened it: 0 is the current one.
     pub(super) key: usize,
     /// Its values; `None` as long as they are the session's own.

@@ -45,6 +45,7 @@ mod flashes;
 mod health;
 #[cfg(feature = "json")]
 mod json;
+mod lifetime;
 mod loaded;
 #[cfg(feature = "memcached")]
 mod memcached;
@@ -118,5 +119,5 @@ pub use store_settings::{Prefix, PrefixError, StoreSettings};
 pub use user_index::{LAST_SEEN, USERNAME, UserIndex, UserSession};
 pub use visit::{Reply, Visit};
 
-pub use crate::seal::Fingerprint;
+pub use crate::seal::{Fingerprint, SessionLifetime};
 pub use ::cookie::{Cookie, SameSite};

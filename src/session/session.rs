@@ -12,7 +12,7 @@ use super::loaded::{BrowserCookie, Loaded, Other};
 use super::store::{Change, Values};
 use super::user_index::USERNAME;
 use super::{Outcome, Scheme, flashes};
-use crate::seal::{Fingerprint, Id, Match};
+use crate::seal::{Fingerprint, Id, Match, SessionLifetime};
 
 /// The name of the value that says with which credential.
 pub(super) const AUTH: &str = "_auth";
@@ -28,6 +28,8 @@ pub struct Session {
     /// Unix seconds.
     pub(super) created: u64,
     pub(super) values: Values,
+    /// The lifetime that it was given since it was loaded.
+    pub(super) new_lifetime: Option<SessionLifetime>,
     /// What [`Sessions::load`](super::Sessions::load) found; `None` for a session that is new.
     pub(super) loaded: Option<Loaded>,
     pub(super) outcome: Outcome,
@@ -65,6 +67,7 @@ impl Session {
             id: Id::random(),
             created: now,
             values: Values::new(),
+            new_lifetime: None,
             loaded: None,
             outcome,
             cookie,
@@ -93,6 +96,7 @@ impl Session {
             id: loaded.id,
             created: loaded.created,
             values,
+            new_lifetime: None,
             loaded: Some(loaded),
             outcome,
             cookie: BrowserCookie { is_held: true, is_to_go: true },
@@ -196,12 +200,14 @@ impl Session {
 
     /// Signs somebody in, whose credential was found right: makes a new session of it (as
     /// [`Session::renew`] does), with the user's name as the value `username`, and the fingerprint
-    /// of the credential among Waxseal's own. The values stay, unless they are another user's.
+    /// of the credential among Waxseal's own. The values stay, unless they are another user's; so does a
+    /// [lifetime of its own](Session::set_lifetime).
     ///
     /// See [`Session::confirm`] for what the fingerprint is good for.
     pub fn sign_in(&mut self, fingerprint: &Fingerprint) {
         if self.user().is_some_and(|user| user != fingerprint.user()) {
             self.empty();
+            self.new_lifetime.get_or_insert_default();
         }
         self.renew();
         let values = self.values_mut();
@@ -254,8 +260,8 @@ impl Session {
         }
     }
 
-    /// Makes a new session of it, with a new id, begun now; the values stay. The old id is revoked
-    /// when the session is saved.
+    /// Makes a new session of it, with a new id, begun now; the values stay, and so does a lifetime of its
+    /// own, which counts anew. The old id is revoked when the session is saved.
     ///
     /// [`Session::sign_in`] does it. Who does without that calls it at every sign-in, once the
     /// password was found right, and nowhere else: a cookie that somebody planted before (session
@@ -286,6 +292,7 @@ impl Session {
     pub fn destroy(&mut self) {
         self.empty();
         self.renew();
+        self.new_lifetime = Some(SessionLifetime::default());
         self.cookie.is_to_go = self.cookie.is_held;
     }
 
@@ -314,17 +321,20 @@ impl Session {
         self.has_pending_sign_out
     }
 
-    /// Whether its values differ from what was loaded.
+    /// Whether its values or its lifetime differ from what was loaded.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         match &self.loaded {
-            Some(loaded) => loaded.values.as_ref().is_some_and(|before| *before != self.values),
+            Some(loaded) => {
+                self.is_lifetime_changed()
+                    || loaded.values.as_ref().is_some_and(|before| *before != self.values)
+            }
             None => !self.values.is_empty(),
         }
     }
 
     /// Undoes what the handler of a page changed that was not shown in the end, but for what must hold: who is
-    /// signed in, the id, and flashes that were left.
+    /// signed in and for how long, the id, and flashes that were left.
     pub(super) fn keep_what_must_hold(&mut self) {
         let nothing = Values::new();
         let before = match &self.loaded {
@@ -339,6 +349,9 @@ impl Session {
             }
         }
         *self.values_mut() = kept;
+        if !self.ends_others {
+            self.new_lifetime = None;
+        }
     }
 
     /// Whether a store has no record of it under its id yet.

@@ -26,7 +26,7 @@ use super::store::{Committed, Store, StoreError};
 use super::{
     Clock, Counts, Health, SaveError, Saved, Scheme, Settings, SettingsError, SystemClock, payload,
 };
-use crate::seal::{Fingerprint, Header, Keyring, MAX_COOKIE, STORED_PAYLOAD, Version};
+use crate::seal::{Fingerprint, Header, Keyring, Lifetimes, MAX_COOKIE, STORED_PAYLOAD, Version};
 
 /// How many ids are tried for one whose server is up: of two servers, one is down for all of them once
 /// in a million times.
@@ -253,6 +253,9 @@ impl Sessions {
         if !session.values.is_empty() && !self.is_due(session, now) {
             return Ok(Saved::NOTHING);
         }
+        if self.is_over(session, now) {
+            session.destroy();
+        }
         if session.values.is_empty() {
             return self.end(session);
         }
@@ -272,8 +275,16 @@ impl Sessions {
         };
         self.revoke_renewed(session)?;
         self.revoke_others(session)?;
-        session.loaded =
-            Some(Loaded { id: session.id, created: session.created, sealed, key: 0, values: None });
+        session.loaded = Some(Loaded {
+            id: session.id,
+            created: session.created,
+            sealed,
+            lifetime: session.lifetime(),
+            is_seal_outdated: false,
+            key: 0,
+            values: None,
+        });
+        session.new_lifetime = None;
         session.cookie = BrowserCookie { is_held: true, is_to_go: true };
         Ok(cookie.into())
     }
@@ -329,9 +340,10 @@ impl Sessions {
     /// Whether a session with values needs a new cookie.
     fn is_due(&self, session: &Session, now: u64) -> bool {
         let Some(loaded) = &session.loaded else { return true };
-        let idle = self.settings.lifetimes.idle.as_secs();
+        let idle = self.lifetimes(session).idle.as_secs();
         session.is_renewed()
             || session.is_changed()
+            || loaded.is_seal_outdated
             || loaded.key > 0
             || now.saturating_sub(loaded.sealed) >= idle.div_ceil(4)
     }
@@ -346,6 +358,7 @@ impl Sessions {
         if session.loaded.take().is_some() {
             // Under the old id, what is put in from here on would revive what was just deleted.
             session.renew();
+            session.new_lifetime = None;
         }
         if !session.cookie.is_to_go {
             return Ok(Saved::NOTHING);
@@ -373,7 +386,8 @@ impl Sessions {
             Storage::Cookie => (Version::Values, payload::encode(&session.values).into_bytes()),
             Storage::Store(_) => (Version::Stored, STORED_PAYLOAD.to_vec()),
         };
-        let header = Header { version, id: session.id, created: session.created, sealed };
+        let lifetime = session.lifetime();
+        let header = Header { version, id: session.id, created: session.created, sealed, lifetime };
         let name = self.cookies.name(session.scheme);
         let value = self.keyring.seal(name, &header, &payload);
         let size = name.len() + value.len();
@@ -381,12 +395,24 @@ impl Sessions {
             return Err(SaveError::SessionTooLarge { size, limit: MAX_COOKIE });
         }
         let max_age = self.expires(session, sealed).saturating_sub(sealed);
+        let max_age = (!lifetime.ends_with_browser()).then_some(max_age);
         Ok(self.cookies.make(session.scheme, value, max_age))
+    }
+
+    /// The settings' lifetimes, or the session's own where they are shorter.
+    fn lifetimes(&self, session: &Session) -> Lifetimes {
+        self.settings.lifetimes.shortened_by(&session.lifetime())
+    }
+
+    /// Whether a session was given a lifetime that is over already.
+    fn is_over(&self, session: &Session, now: u64) -> bool {
+        let absolute = self.lifetimes(session).absolute.as_secs();
+        session.is_lifetime_changed() && now.saturating_sub(session.created) >= absolute
     }
 
     /// When a session saved now ends unless it is saved again, in unix seconds.
     fn expires(&self, session: &Session, now: u64) -> u64 {
-        let lifetimes = self.settings.lifetimes;
+        let lifetimes = self.lifetimes(session);
         let idle = now.saturating_add(lifetimes.idle.as_secs());
         idle.min(session.created.saturating_add(lifetimes.absolute.as_secs()))
     }

@@ -292,6 +292,14 @@ impl Change {
         }
     }
 
+    /// Removes the value under `name` too.
+    pub(super) fn remove(&mut self, name: &str) {
+        match self {
+            Change::New(values) => drop(values.remove(name)),
+            Change::Update(changes) => drop(changes.insert(name.to_owned(), None)),
+        }
+    }
+
     /// The update that makes `after` of `before`.
     pub(super) fn between(before: &Values, after: &Values) -> Change {
         let removed = before.keys().filter(|name| !after.contains_key(*name));

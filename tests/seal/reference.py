@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Independent reference for the seal format (src/seal/mod.rs), on PyPI's `cryptography`.
+"""Independent reference for the seal format (docs/seal.md), on PyPI's `cryptography`.
 
   reference.py vectors            print the test vectors as JSON
   reference.py open NAME VALUE    open a cookie value with the keys in the environment
@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SALT = b"waxseal/v1"
-VALUES, STORED = b"\x01", b"\x02"
-HEADER, SIV, MAC = 33, 16, 32
+VALUES, STORED, VALUES_WITH_LIFETIME, STORED_WITH_LIFETIME = b"\x01", b"\x02", b"\x03", b"\x04"
+HEADER, LIFETIME, SIV, MAC = 33, 17, 16, 32
+# A time that is the settings' one; the flag of a cookie that ends with the browser.
+UNBOUNDED, ENDS_WITH_BROWSER = 2**64 - 1, 1
 
 
 def derive(key: bytes, info: bytes, length: int) -> bytes:
@@ -26,9 +28,13 @@ def keys(authentication: bytes, encryption: bytes):
     return derive(authentication, b"authenticate", 32), derive(encryption, b"encrypt", 64)
 
 
-def seal(name: bytes, payload: bytes, session: bytes, created: int, sealed: int, authentication: bytes, encryption: bytes, version: bytes = VALUES) -> str:
+def seal(name: bytes, payload: bytes, session: bytes, created: int, sealed: int, authentication: bytes, encryption: bytes, version: bytes = VALUES, lifetime=None) -> str:
     mac_key, siv_key = keys(authentication, encryption)
     header = version + session + struct.pack(">QQ", created, sealed)
+    if lifetime is not None:
+        idle, absolute, ends_with_browser = lifetime
+        times = [UNBOUNDED if time is None else time for time in (idle, absolute)]
+        header += struct.pack(">QQB", *times, ENDS_WITH_BROWSER if ends_with_browser else 0)
     context = name + b"\x00" + header
     # `cryptography` refuses an empty plaintext, so the format never has one
     body = AESSIV(siv_key).encrypt(payload, [context])
@@ -41,17 +47,27 @@ def unseal(name: bytes, value: str, authentication: bytes, encryption: bytes):
     raw = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
     if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != value:
         raise ValueError("not canonical base64url")
-    if len(raw) <= HEADER + SIV + MAC or raw[:1] not in (VALUES, STORED):
-        raise ValueError("not a seal of version 1 or 2")
-    header, body, tag = raw[:HEADER], raw[HEADER:-MAC], raw[-MAC:]
+    version, has_lifetime = raw[:1], raw[:1] in (VALUES_WITH_LIFETIME, STORED_WITH_LIFETIME)
+    length = HEADER + (LIFETIME if has_lifetime else 0)
+    if len(raw) <= length + SIV + MAC or not (has_lifetime or version in (VALUES, STORED)):
+        raise ValueError("not a seal of version 1 to 4")
+    header, body, tag = raw[:length], raw[length:-MAC], raw[-MAC:]
     context = name + b"\x00" + header
     if not hmac.compare_digest(hmac.new(mac_key, context + body, hashlib.sha256).digest(), tag):
         raise ValueError("the authentication tag does not match")
-    session, created, sealed = struct.unpack(">16sQQ", header[1:])
+    session, created, sealed = struct.unpack(">16sQQ", header[1:HEADER])
     payload = AESSIV(siv_key).decrypt(body, [context])
-    if raw[:1] == STORED and payload != b"stored":
-        raise ValueError("a version 2 seal without its one payload")
-    return session, created, sealed, payload
+    if version in (STORED, STORED_WITH_LIFETIME) and payload != b"stored":
+        raise ValueError("a seal of version 2 or 4 without its one payload")
+    lifetime = None
+    if has_lifetime:
+        idle, absolute, flags = struct.unpack(">QQB", header[HEADER:])
+        lifetime = *(None if time == UNBOUNDED else time for time in (idle, absolute)), bool(flags & ENDS_WITH_BROWSER)
+    return session, created, sealed, lifetime, payload
+
+
+def lifetime_json(lifetime):
+    return lifetime and dict(zip(("idle", "absolute", "ends_with_browser"), lifetime))
 
 
 def vectors():
@@ -74,7 +90,7 @@ def vectors():
         payload = urlencode(values).encode()
         session, created, sealed = bytes(range(16)), 1795392000, 1795395600
         value = seal(name, payload, session, created, sealed, a, e)
-        assert unseal(name, value, a, e) == (session, created, sealed, payload)
+        assert unseal(name, value, a, e) == (session, created, sealed, None, payload)
         out.append({
             "title": title, "version": 1, "name": name.decode(), "pairs": [list(pair) for pair in values], "payload": payload.decode(),
             "id": session.hex(), "created": created, "sealed": sealed, "authentication_key": a.decode(), "encryption_key": e.decode(),
@@ -82,10 +98,26 @@ def vectors():
         })
     session, created, sealed, e = bytes(range(16)), 1795392000, 1795395600, b"0123456789abcdef"
     value = seal(b"waxseal", b"stored", session, created, sealed, auth, e, STORED)
-    assert unseal(b"waxseal", value, auth, e) == (session, created, sealed, b"stored")
+    assert unseal(b"waxseal", value, auth, e) == (session, created, sealed, None, b"stored")
     out.append({"title": "the values are in a store", "version": 2, "name": "waxseal", "pairs": [], "payload": "stored",
                 "id": session.hex(), "created": created, "sealed": sealed, "authentication_key": auth.decode(), "encryption_key": e.decode(),
                 "cookie_value": value})
+    with_lifetime = [
+        ("an idle time of its own", VALUES_WITH_LIFETIME, (900, None, False)),
+        ("a lifetime of its own", VALUES_WITH_LIFETIME, (None, 43200, False)),
+        ("the cookie ends with the browser", VALUES_WITH_LIFETIME, (None, None, True)),
+        ("times of its own, and the cookie ends with the browser", VALUES_WITH_LIFETIME, (900, 43200, True)),
+        ("times longer than those of any settings", VALUES_WITH_LIFETIME, (2**63, 2**64 - 2, False)),
+        ("the values are in a store, with a lifetime of its own", STORED_WITH_LIFETIME, (900, 43200, True)),
+    ]
+    for title, version, lifetime in with_lifetime:
+        values = [("username", "foo")] if version == VALUES_WITH_LIFETIME else []
+        payload = urlencode(values).encode() or b"stored"
+        value = seal(b"waxseal", payload, session, created, sealed, auth, e, version, lifetime)
+        assert unseal(b"waxseal", value, auth, e) == (session, created, sealed, lifetime, payload)
+        out.append({"title": title, "version": version[0], "name": "waxseal", "pairs": [list(pair) for pair in values], "payload": payload.decode(),
+                    "id": session.hex(), "created": created, "sealed": sealed, "lifetime": lifetime_json(lifetime),
+                    "authentication_key": auth.decode(), "encryption_key": e.decode(), "cookie_value": value})
     return {"format": "waxseal seal", "vectors": out}
 
 
@@ -94,11 +126,11 @@ def main(argv):
         print(json.dumps(vectors(), ensure_ascii=False, indent=1))
     elif len(argv) == 4 and argv[1] == "open":
         try:
-            session, created, sealed, payload = unseal(argv[2].encode(), argv[3],
+            session, created, sealed, lifetime, payload = unseal(argv[2].encode(), argv[3],
                                               os.environb[b"SESSION_AUTHENTICATION_KEY"], os.environb[b"SESSION_ENCRYPTION_KEY"])
         except (ValueError, InvalidTag) as error:
             sys.exit(f"not opened: {error!r}")
-        print(json.dumps({"id": session.hex(), "created": created, "sealed": sealed, "values": {} if payload == b"stored" else dict(parse_qsl(payload.decode(), keep_blank_values=True))}, ensure_ascii=False))
+        print(json.dumps({"id": session.hex(), "created": created, "sealed": sealed, "lifetime": lifetime_json(lifetime), "values": {} if payload == b"stored" else dict(parse_qsl(payload.decode(), keep_blank_values=True))}, ensure_ascii=False))
     else:
         sys.exit(__doc__)
 

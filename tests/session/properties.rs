@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use waxseal::session::{Level, Outcome, SaveError, Saved, Scheme, Session};
+use waxseal::session::{Level, Outcome, SaveError, Saved, Scheme, Session, SessionLifetime};
 
 use super::support::{
-    ABSOLUTE, HOUR, IDLE, NAME, Site, at, header, is_removal, max_age, names_and_values, texts,
+    ABSOLUTE, HOUR, IDLE, NAME, Site, at, header, is_removal, life, max_age, names_and_values,
+    texts,
 };
 
 /// One pair of a `Cookie` header: arbitrary, nearly right, or the genuine one.
@@ -116,9 +117,27 @@ enum Operation {
     Clear,
     Renew,
     Destroy,
+    SetLifetime(Own),
     Save,
     /// The next visit, this many seconds later.
     Load(u64),
+}
+
+/// A lifetime of its own: the idle and the absolute time, the greatest of which are the settings', and
+/// whether the cookie ends with the browser.
+type Own = (u64, u64, bool);
+
+const NOT_OWN: Own = (u64::MAX, u64::MAX, false);
+
+fn own() -> impl Strategy<Value = Own> {
+    let idle = prop_oneof![Just(u64::MAX), 1..2 * HOUR, any::<u64>()];
+    let absolute = prop_oneof![Just(u64::MAX), 1..10 * HOUR, any::<u64>()];
+    (idle, absolute, any::<bool>())
+}
+
+fn lifetime((idle, absolute, ends_with_browser): Own) -> SessionLifetime {
+    let times = SessionLifetime::default().with_idle(life(idle)).with_absolute(life(absolute));
+    if ends_with_browser { times.until_browser_closes() } else { times }
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -132,6 +151,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Operation::Clear),
         1 => Just(Operation::Renew),
         1 => Just(Operation::Destroy),
+        1 => own().prop_map(Operation::SetLifetime),
         5 => Just(Operation::Save),
         5 => prop_oneof![Just(0), Just(HOUR), 0..IDLE + 2].prop_map(Operation::Load),
     ]
@@ -151,6 +171,7 @@ struct Kept {
     contents: Contents,
     created: u64,
     sealed: u64,
+    own: Own,
 }
 
 /// A browser and a request, told in the plainest way, beside the real ones.
@@ -162,6 +183,7 @@ struct Model {
     found: Option<Kept>,
     now: Contents,
     created: u64,
+    own: Own,
     is_renewed: bool,
     flashes: usize,
     /// Cookies of sessions that were signed out or renewed.
@@ -178,6 +200,7 @@ impl Model {
             kept: None,
             found: None,
             now: Contents::default(),
+            own: NOT_OWN,
             is_renewed: false,
             flashes: 0,
             dead: Vec::new(),
@@ -214,7 +237,12 @@ impl Model {
             Operation::Destroy => {
                 self.session.destroy();
                 self.now = Contents::default();
+                self.own = NOT_OWN;
                 self.begin_anew();
+            }
+            Operation::SetLifetime((idle, absolute, ends_with_browser)) => {
+                self.own = (idle.max(1), absolute.max(1), ends_with_browser);
+                self.session.set_lifetime(lifetime(self.own));
             }
             Operation::Save => self.save(),
             Operation::Load(seconds) => self.load(seconds),
@@ -223,7 +251,10 @@ impl Model {
         let expected = self.now.values.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         assert_eq!(values, expected.collect::<Vec<_>>());
         let before = self.found.as_ref().map(|found| found.contents.clone());
-        assert_eq!(self.session.is_changed(), before.unwrap_or_default() != self.now);
+        let is_lifetime_changed = self.found.as_ref().is_some_and(|found| found.own != self.own);
+        let is_changed = is_lifetime_changed || before.unwrap_or_default() != self.now;
+        assert_eq!(self.session.is_changed(), is_changed);
+        assert_eq!(self.session.lifetime(), lifetime(self.own));
         assert_eq!(self.session.created(), at(self.created));
     }
 
@@ -234,13 +265,21 @@ impl Model {
 
     fn save(&mut self) {
         let time = self.site.now();
-        let is_empty = self.now == Contents::default();
+        let (idle, absolute) = (IDLE.min(self.own.0), ABSOLUTE.min(self.own.1));
+        let is_lifetime_changed = self.found.as_ref().is_some_and(|found| found.own != self.own);
+        if is_lifetime_changed && time - self.created >= absolute {
+            self.now = Contents::default();
+            self.own = NOT_OWN;
+            self.begin_anew();
+        }
+        let (is_empty, was_found) = (self.now == Contents::default(), self.found.is_some());
         let is_due = match &self.found {
             _ if is_empty => self.kept.is_some(),
             Some(found) => {
                 self.is_renewed
                     || self.now != found.contents
-                    || time - found.sealed >= IDLE.div_ceil(4)
+                    || is_lifetime_changed
+                    || time - found.sealed >= idle.div_ceil(4)
             }
             None => true,
         };
@@ -257,12 +296,19 @@ impl Model {
             contents: self.now.clone(),
             created: self.created,
             sealed: time,
+            own: self.own,
         });
         self.found = self.kept.clone();
         if is_empty {
             self.created = time;
+            // One that was not begun yet keeps what it was given.
+            if was_found {
+                self.own = NOT_OWN;
+            }
+        } else if self.own.2 {
+            assert_eq!(cookie.max_age(), None);
         } else {
-            let left = (self.created + ABSOLUTE - time).min(IDLE);
+            let left = (self.created + absolute - time).min(idle);
             assert_eq!(max_age(&cookie), left);
         }
     }
@@ -272,7 +318,10 @@ impl Model {
         let time = self.site.now();
         let cookies = self.kept.as_ref().map_or("", |kept| &kept.cookies);
         self.session = self.site.load(cookies);
-        let is_alive = |kept: &&Kept| time - kept.sealed < IDLE && time - kept.created < ABSOLUTE;
+        let is_alive = |kept: &&Kept| {
+            time - kept.sealed < IDLE.min(kept.own.0)
+                && time - kept.created < ABSOLUTE.min(kept.own.1)
+        };
         self.found = self.kept.as_ref().filter(is_alive).cloned();
         let expected = match (&self.kept, &self.found) {
             (None, _) => Outcome::New,
@@ -282,6 +331,7 @@ impl Model {
         assert_eq!(self.session.outcome(), expected);
         self.now = self.found.as_ref().map(|found| found.contents.clone()).unwrap_or_default();
         self.created = self.found.as_ref().map_or(time, |found| found.created);
+        self.own = self.found.as_ref().map_or(NOT_OWN, |found| found.own);
         self.is_renewed = false;
         for cookies in &self.dead {
             assert!(matches!(self.site.outcome(cookies), Outcome::Revoked | Outcome::Expired));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use waxseal::seal::{Header, Id, Keyring, Lifetimes, Opened, Version};
+use waxseal::seal::{Header, Id, Keyring, Lifetimes, Opened, SessionLifetime, Version};
 use waxseal::session::{
     Change, Clock, Committed, Cookie, Flash, Key, ManualClock, MemoryStore, Outcome, Scheme,
     Session, Sessions, Settings, Store, StoreError, Values,
@@ -222,7 +222,8 @@ pub fn header(cookie: &Cookie) -> String {
 
 /// A cookie that was sealed by hand, under the name that is read by HTTPS.
 pub fn by_hand(created: u64, sealed: u64, payload: &str) -> String {
-    let header = Header { version: Version::Values, id: Id::random(), created, sealed };
+    let lifetime = SessionLifetime::default();
+    let header = Header { version: Version::Values, id: Id::random(), created, sealed, lifetime };
     format!("{NAME}={}", keyring().seal(NAME, &header, payload.as_bytes()))
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use waxseal::seal::{Keyring, Lifetimes};
 use waxseal::session::{
-    Breaker, Change, Committed, Key, Level, Outcome, Reach, Scheme, Session, Sessions, Settings,
-    Store, StoreError, StoreSettings, UserIndex, Values, conformance,
+    Breaker, Change, Committed, Key, Level, Outcome, Reach, Scheme, Session, SessionLifetime,
+    Sessions, Settings, Store, StoreError, StoreSettings, UserIndex, Values, conformance,
 };
 
 /// All of them. `dump` is everything that the server has, as bytes; `damage` damages the record under a
@@ -28,6 +28,7 @@ pub fn all<S: Store + 'static>(store: S, dump: impl Fn() -> Vec<u8>, damage: imp
     an_expired_session_is_not_made_anew(&store);
     neither_id_nor_cookie_is_in_the_server(&store, dump);
     calls_are_few(&store);
+    a_lifetime_of_its_own_holds(&store);
     a_user_sees_and_ends_their_sessions(&store);
 }
 
@@ -207,6 +208,54 @@ fn calls_are_few<S: Store + 'static>(store: &Arc<S>) {
     let mut session = sessions.load(&renewed.stripped().to_string(), Scheme::Http).unwrap();
     assert!(sessions.save(&mut session).unwrap().into_cookie().is_none());
     assert_eq!(calls(), (1, 0), "once in a quarter of it");
+}
+
+/// Of two requests at once, one shortens the lifetime, the other seals the old one; and a record ends with the
+/// shorter lifetime.
+fn a_lifetime_of_its_own_holds<S: Store + 'static>(store: &Arc<S>) {
+    let sessions = sessions(store);
+    let load = |cookies: &str| sessions.load(cookies, Scheme::Http).unwrap();
+    let hour = SessionLifetime::default().with_idle(Duration::from_secs(3600));
+    let two_seconds = SessionLifetime::default().with_idle(Duration::from_secs(2));
+
+    let (mut short, short_cookies) = begun(&sessions, Some("short"));
+    short.set_lifetime(two_seconds.until_browser_closes());
+    let cookie = sessions.save(&mut short).unwrap().into_cookie().expect("the lifetime is another");
+    assert_eq!(cookie.max_age(), None);
+    let saved = Instant::now();
+    let after = load(&cookie.stripped().to_string());
+    // On a machine that is very busy, it has ended already.
+    assert!(after.lifetime() == short.lifetime() || saved.elapsed() > Duration::from_secs(1));
+
+    let (_, cookies) = begun(&sessions, None);
+    let (mut one, mut other) = (load(&cookies), load(&cookies));
+    one.set_lifetime(hour);
+    other.insert("other", 2).unwrap();
+    sessions.save(&mut one).unwrap().into_cookie().expect("the lifetime is another");
+    let cookie = sessions.save(&mut other).unwrap().into_cookie().expect("a value is another");
+    for cookies in [cookies, cookie.stripped().to_string()] {
+        let mut session = load(&cookies);
+        assert_eq!((session.get("other"), session.lifetime()), (Some("2"), hour));
+        assert!(session.iter().eq([("basket", "1"), ("other", "2")]));
+        assert!(
+            sessions.save(&mut session).unwrap().into_cookie().is_some(),
+            "the seal says another lifetime"
+        );
+    }
+    let mut session = load(&cookie.stripped().to_string());
+    session.set_lifetime(SessionLifetime::default());
+    let cookie =
+        sessions.save(&mut session).unwrap().into_cookie().expect("the lifetime is another");
+    assert_eq!(load(&cookie.stripped().to_string()).lifetime(), SessionLifetime::default());
+
+    thread::sleep(Duration::from_millis(3500).saturating_sub(saved.elapsed()));
+    assert_eq!(
+        load(&short_cookies).outcome(),
+        Outcome::Revoked,
+        "the seal lives, the record is gone"
+    );
+    assert_eq!(load(&cookie.stripped().to_string()).outcome(), Outcome::Valid);
+    assert_eq!(store.find(&Key::of(short.id())).unwrap(), None);
 }
 
 fn a_user_sees_and_ends_their_sessions<S: Store + 'static>(store: &Arc<S>) {

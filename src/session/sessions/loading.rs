@@ -5,6 +5,7 @@ use std::fmt;
 use log::debug;
 
 use super::super::clock::unix_seconds;
+use super::super::lifetime::Noted;
 use super::super::loaded::{BrowserCookie, Loaded, Other};
 use super::super::session::{Session, user_of};
 use super::super::store::{StoreError, Values};
@@ -51,11 +52,11 @@ impl Sessions {
         let not_opened = match newest {
             None => refusal.map(NotOpened::Sealed),
             Some(newest) => match newest.open(self.version(), self.settings.lifetimes, now) {
-                Ok(opened) => match self.check_learnt().and_then(|()| self.find(&opened))? {
-                    Some((loaded, values)) => {
+                Ok(opened) => match self.check_learnt().and_then(|()| self.find(&opened, now))? {
+                    Ok((loaded, values)) => {
                         return Ok(Session::opened(loaded, values, others, scheme, now));
                     }
-                    None => Some(NotOpened::Revoked),
+                    Err(reason) => Some(reason),
                 },
                 Err(refusal) => Some(NotOpened::Sealed(refusal)),
             },
@@ -102,19 +103,41 @@ impl Sessions {
         }
     }
 
-    /// The session behind a cookie that opened; none where it was revoked.
-    fn find(&self, opened: &Opened) -> Result<Option<(Loaded, Values)>, StoreError> {
-        let Header { id, created, sealed, .. } = opened.header;
+    /// The session behind a cookie that opened, or why there is none.
+    fn find(
+        &self,
+        opened: &Opened,
+        now: u64,
+    ) -> Result<Result<(Loaded, Values), NotOpened>, StoreError> {
+        let Header { id, created, sealed, lifetime: sealed_lifetime, .. } = opened.header;
         if self.is_too_early(created) {
-            return Ok(None);
+            return Ok(Err(NotOpened::Revoked));
         }
-        let values = match &self.storage {
-            Storage::Cookie => Some(payload::decode(opened.payload())),
-            Storage::Store(stored) => stored.find(id)?,
+        let found = match &self.storage {
+            Storage::Cookie => {
+                let noted = Noted { lifetime: sealed_lifetime, since: 0 };
+                Some((payload::decode(opened.payload()), noted))
+            }
+            Storage::Store(stored) => stored.find(id, sealed_lifetime)?,
         };
-        let values = values.filter(|values| !self.has_ended(id, values, created));
-        let loaded = Loaded { id, created, sealed, key: opened.key, values: None };
-        Ok(values.map(|values| (loaded, values)))
+        let Some((values, Noted { lifetime, since })) =
+            found.filter(|(values, _)| !self.has_ended(id, values, created))
+        else {
+            return Ok(Err(NotOpened::Revoked));
+        };
+        let is_seal_outdated = lifetime != sealed_lifetime;
+        if is_seal_outdated {
+            // Requests were under way with this cookie when the session got a shorter idle time: it was
+            // visited then.
+            let sealed = sealed.max(since.min(now));
+            let header = Header { lifetime, sealed, ..opened.header.clone() };
+            if let Err(refusal) = self.settings.lifetimes.check(&header, now) {
+                return Ok(Err(NotOpened::Sealed(refusal)));
+            }
+        }
+        let key = opened.key;
+        let loaded = Loaded { id, created, sealed, lifetime, is_seal_outdated, key, values: None };
+        Ok(Ok((loaded, values)))
     }
 }
 

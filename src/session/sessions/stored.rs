@@ -7,10 +7,11 @@ use std::time::Duration;
 use log::{error, info};
 
 use super::super::Health;
+use super::super::lifetime::Noted;
 use super::super::session::{AUTH, Session, user_of};
 use super::super::store::{Committed, Key, Store, StoreError, Values};
 use super::super::user_index::{self, UserIndex};
-use crate::seal::{Id, Keyring};
+use crate::seal::{Id, Keyring, SessionLifetime};
 
 /// A store, with what binds the marks in it.
 pub(super) struct Stored {
@@ -27,14 +28,20 @@ impl Stored {
 
     /// The values of the session with this id, with the mark of the credential as it is in a cookie. It
     /// counts only where it was bound to this id: somebody who can write the store may have put another's
-    /// there.
-    pub(super) fn find(&self, id: Id) -> Result<Option<Values>, StoreError> {
+    /// there. Its lifetime is what the record says, which the last of several requests changed, and not what
+    /// its cookie says.
+    pub(super) fn find(
+        &self,
+        id: Id,
+        sealed: SessionLifetime,
+    ) -> Result<Option<(Values, Noted)>, StoreError> {
         let Some(values) = self.store.find(&Key::of(id))? else { return Ok(None) };
         let mut values = user_index::without_notes(values);
         if let Some(mark) = values.remove(AUTH).and_then(|bound| self.keyring.unbind(&bound, id)) {
             values.insert(AUTH.to_owned(), mark);
         }
-        Ok(Some(values))
+        let noted = Noted::take(&mut values, sealed);
+        Ok(Some((values, noted)))
     }
 
     /// Commits what changed of a session, with its mark bound to its id.
@@ -48,6 +55,9 @@ impl Stored {
         if let Some(mark) = change.get(AUTH) {
             let bound = self.keyring.bind(mark, session.id);
             change.set(AUTH, bound);
+        }
+        if session.is_new() || session.is_lifetime_changed() {
+            Noted { lifetime: session.lifetime(), since: now }.write(&mut change);
         }
         if session.user().is_some() && self.users().is_some() {
             user_index::note(&mut change, session.created, now);

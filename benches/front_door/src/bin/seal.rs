@@ -7,7 +7,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use waxseal::seal::{Header, Id, Keyring, Lifetimes, Version};
+use waxseal::seal::{Header, Id, Keyring, Lifetimes, SessionLifetime, Version};
 use waxseal::session::{Scheme, Sessions};
 
 const TIMES: u32 = 20_000;
@@ -23,7 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn seal(keyring: &Keyring) -> Result<Duration, Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let lifetimes = Lifetimes { idle: HOUR, absolute: HOUR };
-    let header = Header { version: Version::Values, id: Id::random(), created: now, sealed: now };
+    let lifetime = SessionLifetime::default();
+    let header =
+        Header { version: Version::Values, id: Id::random(), created: now, sealed: now, lifetime };
     let mut value = keyring.seal("waxseal", &header, b"username=foo");
     let began = Instant::now();
     for _ in 0..TIMES {

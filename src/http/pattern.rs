@@ -9,7 +9,11 @@ pub(super) type Params = Vec<(&'static str, String)>;
 
 /// A pattern of paths, checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pattern(&'static str);
+pub(super) struct Pattern {
+    text: &'static str,
+    /// It is one path.
+    is_fixed: bool,
+}
 
 /// A part of a pattern, between two slashes.
 #[derive(PartialEq, Eq)]
@@ -45,8 +49,10 @@ impl Pattern {
             );
         }
         let mut names: Vec<&str> = Vec::new();
-        let mut parts = Pattern(text).parts().peekable();
+        let mut pattern = Pattern { text, is_fixed: true };
+        let mut parts = pattern.parts().peekable();
         while let Some(part) = parts.next() {
+            pattern.is_fixed &= matches!(part, Part::Fixed(_));
             match part {
                 Part::Param(name) if names.contains(&name) => {
                     return fault(&format!("has two parameters called {name:?}"));
@@ -64,18 +70,21 @@ impl Pattern {
                 Part::Fixed(_) | Part::Rest => {}
             }
         }
-        Ok(Pattern(text))
+        Ok(pattern)
     }
 
     fn parts(self) -> impl Iterator<Item = Part> {
         // Behind the slash at its start.
-        self.0.split('/').skip(1).map(Part::of)
+        self.text.split('/').skip(1).map(Part::of)
     }
 
     /// The parameters in `path`, where the pattern is for it. A pattern without parameters
     /// allocates nothing.
     pub(super) fn params(self, path: &str) -> Option<Params> {
         let mut params = Params::new();
+        if self.is_fixed {
+            return (self.text == path).then_some(params);
+        }
         let mut given = path.strip_prefix('/')?.split('/');
         for part in self.parts() {
             match (part, given.next()?) {
@@ -104,7 +113,7 @@ impl Pattern {
     }
 
     pub(super) fn as_str(self) -> &'static str {
-        self.0
+        self.text
     }
 }
 

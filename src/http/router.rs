@@ -11,7 +11,8 @@ type Handler<S> = dyn Fn(&S, &mut Request) -> Result<Response, Error> + Send + S
 ///
 /// A pattern begins with a slash. A part `:name` stands for one part of a path, whatever it is, but not
 /// for an empty one: [`Request::param`] has it. A last part `*` stands for all that is below. Anything else is
-/// the path itself, as it stands in requests: not decoded.
+/// the path itself, as it stands in requests: not decoded. A pattern is faulty without a slash at its start, with
+/// two parameters of one name, or with a `*` anywhere else.
 pub struct Route<S> {
     method: Method,
     pattern: Pattern,

@@ -106,8 +106,9 @@ use lifecycle::signals::Signals;
 /// ([`Limits::drain_grace`]) it goes on, with every answer the last of its connection; then what has begun is
 /// finished. A second SIGTERM or SIGINT ends it at once.
 ///
-/// The calling thread becomes the event loop. A panic of the handler costs one 500. Nothing here ends the
-/// process, or changes what a panic does: panics of other threads are no business of the server's.
+/// The calling thread becomes the event loop. A panic of the handler costs one 500, with a page of
+/// [`Config::rejection_pages`]. Nothing here ends the process, or changes what a panic does: panics of other
+/// threads are no business of the server's.
 ///
 /// # Errors
 ///

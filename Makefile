@@ -29,7 +29,7 @@ run: .env
 	@echo "Wrote fresh keys to .env"
 
 test:
-	cargo test --features bcrypt,conformance,fuzzing,json
+	cargo test --features bcrypt,conformance,fuzzing,http,json
 
 # The stores, over their real servers, which are installed where they are missing, started on free
 # ports in directories of their own, and stopped.
@@ -53,6 +53,7 @@ test-proxies:
 test-features:
 	cargo test --bin waxseal --test people
 	cargo test --no-default-features --lib --test seal --test session
+	cargo test --no-default-features --features redis,visitor --example rouille_and_redis
 
 # The seal against an independent implementation, in Python.
 test-reference: $(REFERENCE)/installed

@@ -145,7 +145,7 @@ fn file(_: &Shop, request: &mut Request) -> Result<Response, Error> {
 // --- what the session holds ----------------------------------------------------------------------
 
 fn count(session: &Session, product: &str) -> u32 {
-    session.parse(product).unwrap_or(0)
+    session.get_as(product).unwrap_or(0)
 }
 
 /// A type of one's own is kept as its text, and read back from it.
@@ -185,11 +185,11 @@ fn page(session: &Session, flashes: &[Flash]) -> String {
         .iter()
         .map(|(product, _, price)| u64::from(count(session, product)) * u64::from(*price))
         .sum();
-    let delivery: Delivery = session.parse("delivery").unwrap_or_default();
+    let delivery: Delivery = session.get_as("delivery").unwrap_or_default();
     let option = |by: Delivery| {
         format!("<option{}>{by}</option>", if by == delivery { " selected" } else { "" })
     };
-    let gift = if session.parse("gift") == Some(true) { " checked" } else { "" };
+    let gift = if session.get_as("gift") == Some(true) { " checked" } else { "" };
     format!(
         r#"<!DOCTYPE html>
 <html lang="en">

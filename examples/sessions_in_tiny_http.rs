@@ -39,7 +39,7 @@ fn answer(sessions: &Sessions, request: Request) -> Result<(), Box<dyn Error>> {
         .collect();
     let mut session = sessions.load(&cookies.join("; "), Scheme::Http)?;
 
-    let visits = session.parse("visits").unwrap_or(0_u32) + 1;
+    let visits = session.get_as("visits").unwrap_or(0_u32) + 1;
     session.insert("visits", visits)?;
 
     let mut response = Response::from_string(format!("Visits: {visits}\n"));

@@ -93,7 +93,7 @@ pub use listener::listen;
 pub use rejection::Rejection;
 pub use rejection_pages::RejectionPages;
 pub use serve_error::ServeError;
-pub use slow_work::{Leave, SlowWork};
+pub use slow_work::{Permit, SlowWork};
 
 use crate::http::{Request, Response};
 use backend::backend_socket::BackendSocket;

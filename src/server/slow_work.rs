@@ -23,21 +23,21 @@ impl SlowWork {
         self.most
     }
 
-    /// Leave to begin, held until dropped. Where there is `None`, answer 503 with Retry-After.
-    pub fn begin(&self) -> Option<Leave> {
+    /// Permit to begin, held until dropped. Where there is `None`, answer 503 with Retry-After.
+    pub fn begin(&self) -> Option<Permit> {
         let taken =
             self.left.fetch_update(Ordering::Acquire, Ordering::Relaxed, |n| n.checked_sub(1));
-        taken.ok().map(|_| Leave { left: Arc::clone(&self.left) })
+        taken.ok().map(|_| Permit { left: Arc::clone(&self.left) })
     }
 }
 
-/// Leave to do slow work.
+/// Permit to do slow work.
 #[derive(Debug)]
-pub struct Leave {
+pub struct Permit {
     left: Arc<AtomicUsize>,
 }
 
-impl Drop for Leave {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.left.fetch_add(1, Ordering::Release);
     }

@@ -143,12 +143,12 @@ impl Session {
     /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
     /// # let mut session = sessions.load("", Scheme::Http)?;
     /// session.insert("items", 3)?;
-    /// assert_eq!(session.parse("items"), Some(3_u32));
-    /// assert_eq!(session.parse::<bool>("items"), None);
+    /// assert_eq!(session.get_as("items"), Some(3_u32));
+    /// assert_eq!(session.get_as::<bool>("items"), None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn parse<T: FromStr>(&self, name: &str) -> Option<T> {
+    pub fn get_as<T: FromStr>(&self, name: &str) -> Option<T> {
         self.get(name)?.parse().ok()
     }
 

@@ -28,17 +28,18 @@ use crate::session::{Scheme, Visit};
 /// let page = sessions.handle(&visitor.visit(), |session| Page)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Visitor<'r, H> {
     headers: &'r H,
     peer: IpAddr,
-    proxies: &'r TrustedProxies,
+    proxies: TrustedProxies,
     came_over_tls: bool,
 }
 
 impl<'r, H: Headers> Visitor<'r, H> {
     /// The visitor whose request came with these fields from the TCP peer `peer`.
-    pub fn new(headers: &'r H, peer: IpAddr, proxies: &'r TrustedProxies) -> Visitor<'r, H> {
+    pub fn new(headers: &'r H, peer: IpAddr, proxies: &TrustedProxies) -> Visitor<'r, H> {
+        let proxies = proxies.clone();
         Visitor { headers, peer, proxies, came_over_tls: false }
     }
 

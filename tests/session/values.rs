@@ -32,10 +32,10 @@ fn a_value_is_read_as_text() {
 fn a_value_is_read_as_the_type_asked_for_and_otherwise_there_is_none() {
     let site = Site::sealed();
     let session = site.load(&site.visitor(&[("items", "3"), ("vip", "true")]));
-    assert_eq!(session.parse::<u8>("items"), Some(3));
-    assert_eq!(session.parse::<bool>("vip"), Some(true));
-    assert_eq!(session.parse::<bool>("items"), None);
-    assert_eq!(session.parse::<u8>("never"), None);
+    assert_eq!(session.get_as::<u8>("items"), Some(3));
+    assert_eq!(session.get_as::<bool>("vip"), Some(true));
+    assert_eq!(session.get_as::<bool>("items"), None);
+    assert_eq!(session.get_as::<u8>("never"), None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The features with which this test was built. With any others all would be built again.
-const FEATURES: [(&str, bool); 12] = [
+const FEATURES: [(&str, bool); 14] = [
     ("default", cfg!(feature = "default")),
     ("cli", cfg!(feature = "cli")),
     ("server", cfg!(feature = "server")),
@@ -18,7 +18,9 @@ const FEATURES: [(&str, bool); 12] = [
     ("postgres", cfg!(feature = "postgres")),
     ("conformance", cfg!(feature = "conformance")),
     ("fuzzing", cfg!(feature = "fuzzing")),
+    ("http", cfg!(feature = "http")),
     ("json", cfg!(feature = "json")),
+    ("visitor", cfg!(feature = "visitor")),
     ("sqlite", cfg!(feature = "sqlite")),
 ];
 

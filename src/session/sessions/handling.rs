@@ -44,7 +44,7 @@ impl Sessions {
     /// let sessions = Sessions::sealed(Keyring::new(b"authentication key", b"0123456789abcdef")?);
     /// let visit = Visit::new("", Scheme::Http);
     /// let page = sessions.handle(&visit, |session| {
-    ///     let visits = session.parse("visits").unwrap_or(0) + 1;
+    ///     let visits = session.get_as("visits").unwrap_or(0) + 1;
     ///     session.insert("visits", visits).map_or(Page(500, vec![]), |()| Page(200, vec![]))
     /// })?;
     /// assert!(page.1[0].starts_with("Set-Cookie: waxseal="));

@@ -42,6 +42,7 @@ pub mod conformance;
 mod cookie;
 mod counts;
 mod health;
+mod listing;
 mod loaded;
 #[cfg(feature = "memcached")]
 mod memcached;
@@ -86,6 +87,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use cookie::{Scheme, Secure};
 pub use counts::Counts;
 pub use health::Health;
+pub use listing::{Counted, Cursor, Listed, ListedRecord, Listing, ParseCursorError};
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
 pub use memory::MemoryStore;
@@ -100,7 +102,7 @@ pub use revocations::{
 };
 pub use save_error::SaveError;
 pub use session::{ReservedName, Session};
-pub use sessions::Sessions;
+pub use sessions::{Administration, CannotList, LARGEST_PAGE, SessionEntry, SessionPage, Sessions};
 pub use settings::{Settings, SettingsError};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteRevocations, SqliteStore};

@@ -1,5 +1,6 @@
 //! Loading sessions from a `Cookie` header, saving them into a `Set-Cookie`.
 
+mod administration;
 mod loading;
 mod revoking;
 mod stored;
@@ -13,6 +14,9 @@ use std::time::{Duration, Instant};
 use cookie::Cookie;
 use log::debug;
 
+pub use self::administration::{
+    Administration, CannotList, LARGEST_PAGE, SessionEntry, SessionPage,
+};
 use self::stored::Stored;
 use super::clock::unix_seconds;
 use super::cookie::CookieMaker;

@@ -1,6 +1,7 @@
 //! `RedisStore` over a real Redis.
 
 mod faults;
+mod scans;
 mod sentinel;
 
 use std::env;

@@ -16,7 +16,7 @@ use waxseal::session::{
 
 use self::cluster::Cluster;
 use super::records::{self, any_key, commit, put};
-use super::{cases, outage, pages};
+use super::{administration, cases, outage, pages};
 
 /// The longest that a call may take, and something for a busy machine.
 const PROMPT: Duration = Duration::from_millis(2500);
@@ -44,6 +44,15 @@ fn unavailable(store: &PostgresStore) -> String {
 fn everything_that_every_store_does() {
     let cluster = Cluster::start(&[]);
     cases::all(cluster.open(), || cluster.dump(), |key| faults::damage(&cluster, key));
+}
+
+#[test]
+fn an_administrator_looks_after_the_sessions() {
+    let mut cluster = Cluster::start(&[]);
+    let address = cluster.address();
+    administration::beside_the_server("postgres", &[("DATABASE_URL", &address)]);
+    cluster.server.stop();
+    administration::away("postgres", &[("DATABASE_URL", &address)]);
 }
 
 #[test]

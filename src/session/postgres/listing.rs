@@ -30,7 +30,7 @@ const LIST_OF_USER: &str = "FROM (SELECT * FROM \"waxseal_sessions\" \
 /// Few enough that it takes little time where each row is another page of the disk.
 const COUNT: &str = "WITH step AS (\
         SELECT key, expires FROM \"waxseal_sessions\" \
-        WHERE key > decode($, 'hex') ORDER BY key LIMIT 5000) \
+        WHERE key > decode($, 'hex') ORDER BY key LIMIT 2000) \
     SELECT encode(key, 'hex'), (SELECT count(*) FROM step WHERE expires > now())::text \
     FROM step ORDER BY key DESC LIMIT 1";
 
@@ -40,7 +40,7 @@ const COUNT_OF_USER: &str = "SELECT count(*)::text, '' FROM \"waxseal_sessions\"
 
 /// What is told of is the last row that was looked at, though somebody else may have deleted it.
 const DELETE: &str = "WITH step AS (\
-        SELECT key FROM \"waxseal_sessions\" WHERE key > decode($, 'hex') ORDER BY key LIMIT 5000), \
+        SELECT key FROM \"waxseal_sessions\" WHERE key > decode($, 'hex') ORDER BY key LIMIT 2000), \
     gone AS (\
         DELETE FROM \"waxseal_sessions\" WHERE key = ANY (ARRAY(SELECT key FROM step)) \
         RETURNING expires) \

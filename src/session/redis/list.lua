@@ -16,7 +16,7 @@ local function untold(count)
   local next, all = scan(user, cursor, count)
   local sessions = {}
   for _, session in ipairs(all) do
-    if session > floor and not told[string.sub(session, 1, DIGITS)] then
+    if is_key(session) and session > floor and not told[string.sub(session, 1, DIGITS)] then
       sessions[#sessions + 1] = session
     end
   end
@@ -27,11 +27,11 @@ if user then
   mend(sessions_of(user), 'zset')
 end
 -- A step finds as many as it likes: smaller ones are taken until what they find can be told.
-local count = math.max(limit, 250)
+local count = math.max(limit, 100)
 local next, sessions = untold(count)
 local is_all = cursor == '0' and next == '0'
 while #sessions > limit and not is_all and count > 1 do
-  count = math.floor(count / 2)
+  count = math.max(1, math.min(limit, math.floor(count * 3 / 4)))
   next, sessions = untold(count)
 end
 if #sessions <= limit then

@@ -10,10 +10,10 @@ use super::super::store::StoreError;
 use super::connection::failure;
 use super::{RECORD, RedisStore, field, script};
 
-/// Keys that are looked at while others wait: it takes the server less than a millisecond.
+/// Keys that are looked at while others wait.
 const LOOKED_AT: usize = 1000;
-/// The same where records are deleted.
-const DELETED: usize = 250;
+/// The same where records are read or deleted.
+const TOUCHED: usize = 250;
 /// A record that somebody has made to live for ever lives as long as any may.
 const FOR_EVER: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
 
@@ -32,7 +32,7 @@ impl Scans {
         let with_scan = |body| script(settings, &[include_str!("scan.lua"), body]);
         Scans {
             list: with_scan(include_str!("list.lua")),
-            count: with_scan(include_str!("count.lua")),
+            count: script(settings, &[include_str!("count.lua")]),
             count_of_user: script(settings, &[include_str!("count_of_user.lua")]),
             delete: with_scan(include_str!("delete_some.lua")),
         }
@@ -84,10 +84,14 @@ impl Listing for RedisStore {
         let place = Place::of(after)?;
         let whose = if user.is_some() { "user" } else { "all" };
         let mut call = self.scans.list.arg(whose);
-        call.arg(user.unwrap_or_default()).arg(place.cursor).arg(place.floor).arg(limit);
+        call.arg(user.unwrap_or_default())
+            .arg(place.cursor)
+            .arg(place.floor)
+            .arg(limit.min(TOUCHED));
         call.arg(names.len() + 1).arg(RECORD).arg(fields(names)).arg(place.told);
         type Found = (u64, String, Vec<String>, bool, Vec<(String, i64, Fields)>);
-        let (cursor, floor, told, is_part, found): Found = self.step(&call)?;
+        let (cursor, floor, told, is_part, found): Found =
+            self.step(&call, |found: &Found| found.0 == 0)?;
         // A damaged record is left to the visitor who comes with it.
         let record = |(key, millis, fields): (String, i64, Fields)| {
             let text = |(name, value): (&&str, Option<Vec<u8>>)| {
@@ -112,26 +116,35 @@ impl Listing for RedisStore {
         let Some(user) = user else {
             let place = Place::of(after)?;
             let mut call = self.scans.count.arg(place.cursor);
-            return Ok(counted(self.step(call.arg(LOOKED_AT))?));
+            call.arg(LOOKED_AT);
+            return Ok(counted(self.step(&call, |(cursor, _)| *cursor == 0)?));
         };
-        let records = self.step(&self.scans.count_of_user.arg(user))?;
+        let records = self.step(&self.scans.count_of_user.arg(user), |_| true)?;
         Ok(Counted { records, next: None })
     }
 
     fn delete_some(&self, after: Option<&Cursor>) -> Result<Counted, StoreError> {
         let place = Place::of(after)?;
         let mut call = self.scans.delete.arg(place.cursor);
-        call.arg(DELETED);
+        call.arg(TOUCHED);
         Ok(counted(self.write(|connection| call.invoke(connection))?))
     }
 }
 
 impl RedisStore {
-    /// By Sentinel, what is no master any more may have lost records: it is not believed.
-    fn step<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+    /// What a script answers. By Sentinel, what is no master any more may have lost records: once all were
+    /// looked at, it is asked.
+    fn step<T: FromRedisValue>(
+        &self,
+        call: &ScriptInvocation<'_>,
+        is_last: impl Fn(&T) -> bool,
+    ) -> Result<T, StoreError> {
         self.pool.run(|link, patience| {
             let found = call.invoke(link.within(patience)?).map_err(failure)?;
-            link.check_master().map(|()| found)
+            if is_last(&found) {
+                link.check_master()?;
+            }
+            Ok(found)
         })
     }
 }

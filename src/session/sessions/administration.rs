@@ -66,7 +66,7 @@ impl Sessions {
 /// resizes its table of keys meanwhile. A session that [`Settings::not_before`](super::super::Settings)
 /// ended has its record until that expires, and is listed as long.
 ///
-/// A visitor's request is never kept waiting for longer than one step of a few thousand records; a
+/// A visitor's request is never kept waiting for longer than one step of some hundred records, or a few thousand where they are counted; a
 /// million take seconds to count or to end.
 pub struct Administration<'s> {
     sessions: &'s Sessions,

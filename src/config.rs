@@ -93,6 +93,22 @@ impl SessionConfig {
     }
 }
 
+/// The part that `sessions` needs.
+#[derive(Debug)]
+pub struct StoredSessions {
+    /// The keys, and what else sessions need.
+    pub sessions: SessionConfig,
+    /// `SESSION_STORE` and the address that it needs; none is the cookie.
+    pub store: Option<ChosenStore>,
+}
+
+impl StoredSessions {
+    /// Reads its part of the environment of this process.
+    pub fn from_env() -> Result<StoredSessions, Faults> {
+        Reader::new(env::vars_os()).stored_sessions(SystemTime::now())
+    }
+}
+
 /// Reads variables, and collects what is wrong with them.
 struct Reader {
     vars: BTreeMap<String, OsString>,
@@ -118,6 +134,11 @@ impl Reader {
             }
             _ => Err(Faults(self.faults)),
         }
+    }
+
+    fn stored_sessions(mut self, now: SystemTime) -> Result<StoredSessions, Faults> {
+        let store = self.store_that_is_there();
+        Ok(StoredSessions { sessions: self.session_config(now)?, store })
     }
 
     fn config(mut self, now: SystemTime) -> Result<Config, Faults> {

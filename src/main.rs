@@ -12,6 +12,7 @@ mod logfmt;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,11 +23,13 @@ use log::{error, info, warn};
 use signal_hook::consts::{SIGUSR1, SIGUSR2};
 use waxseal::seal::Keyring;
 use waxseal::server::{self, ServeError, SlowWork};
+use waxseal::session::Key;
 
 use app::password_hash::Cost;
 use app::{App, Metrics, Place, Site, Users};
 use command::print;
-use config::{Config, Faults, Listen, SessionConfig};
+use command::sessions::{Action, End, List};
+use config::{Config, Faults, Listen, SessionConfig, StoredSessions};
 
 /// It returns freed memory to the kernel where glibc's keeps most: after an attack the process is
 /// as small as before.
@@ -45,10 +48,16 @@ Commands:
   inspect [COOKIE]    tell what a session cookie holds, or why it does not open, with the keys of
                       the environment; COOKIE is its value, name=value or a whole header line, and
                       comes from standard input where it is left out; --json is for machines
+  sessions count [--user NAME]
+                      tell how many sessions are in the store, or how many a user has
+  sessions list [--user NAME] [--limit N] [--after CURSOR] [--json]
+                      list them: 100 or N of them, from the beginning or from where another list ended
+  sessions end ID... | --user NAME | --all
+                      end these, a user's, or all: at once, for all processes
   hash-password       print the hash of a password, for $USERS
   add-user FILE NAME  add somebody to the list of users in FILE ($USERS_FILE), or give a new password
 
-The last two ask for the password, or read it from standard input, and take these options:
+`hash-password` and `add-user` ask for the password, or read it from standard input, and take these options:
   -m, --memory KIB       memory that a hash takes (19456)
   -t, --iterations N     passes over it (2)
   -p, --parallelism N    lanes (1)
@@ -57,7 +66,7 @@ Options:
   -h, --help     print this
   -V, --version  print the version
 
-`serve` and `inspect` are configured by environment variables; the README has the
+`serve`, `inspect` and `sessions` are configured by environment variables; the README has the
 table.
 ";
 
@@ -70,6 +79,7 @@ enum Command {
     Serve,
     Keygen,
     Inspect { cookie: Option<OsString>, json: bool },
+    Sessions(Action),
     HashPassword(Cost),
     AddUser(PathBuf, String, Cost),
     Help,
@@ -81,6 +91,7 @@ fn main() -> ExitCode {
         Ok(Command::Serve) => return serve(),
         Ok(Command::Keygen) => command::keygen::run(),
         Ok(Command::Inspect { cookie, json }) => return inspect(cookie, json),
+        Ok(Command::Sessions(action)) => return sessions(&action),
         Ok(Command::HashPassword(cost)) => command::hash_password::run(cost),
         Ok(Command::AddUser(file, name, cost)) => command::add_user::run(&file, &name, cost),
         Ok(Command::Help) => print(HELP),
@@ -101,6 +112,7 @@ fn command(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             Some("serve") => Command::Serve,
             Some("keygen") => Command::Keygen,
             Some("inspect") => return inspect_cookie(arguments),
+            Some("sessions") => return sessions_action(arguments),
             Some("hash-password") => return hash_password(arguments),
             Some("add-user") => return add_user(arguments),
             _ => return Err(format!("there is no command {name:?}").into()),
@@ -128,6 +140,45 @@ fn inspect_cookie(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Erro
         }
     }
     Ok(Command::Inspect { cookie, json })
+}
+
+fn sessions_action(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let word = match arguments.next()? {
+        Some(Short('h') | Long("help")) => return Ok(Command::Help),
+        Some(Short('V') | Long("version")) => return Ok(Command::Version),
+        Some(Value(word)) => word,
+        Some(other) => return Err(other.unexpected()),
+        None => return Err("sessions takes count, list or end".into()),
+    };
+    let (mut list, mut keys, mut all) = (List::default(), Vec::new(), false);
+    let word = word.to_str().unwrap_or_default();
+    while let Some(argument) = arguments.next()? {
+        match (word, argument) {
+            (_, Short('h') | Long("help")) => return Ok(Command::Help),
+            (_, Short('V') | Long("version")) => return Ok(Command::Version),
+            (_, Long("user")) => list.user = Some(arguments.value()?.string()?),
+            ("list", Long("limit")) => {
+                let limit: NonZeroUsize = arguments.value()?.parse()?;
+                list.limit = limit.get();
+            }
+            ("list", Long("after")) => list.after = Some(arguments.value()?.parse()?),
+            ("list", Long("json")) => list.json = true,
+            ("end", Long("all")) => all = true,
+            ("end", Value(id)) => keys.push(id.parse::<Key>()?),
+            (_, other) => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Sessions(match (word, list.user, keys.is_empty(), all) {
+        ("count", user, ..) => Action::Count { user },
+        ("list", user, ..) => Action::List(List { user, ..list }),
+        ("end", None, false, false) => Action::End(End::These(keys)),
+        ("end", Some(user), true, false) => Action::End(End::User(user)),
+        ("end", None, true, true) => Action::End(End::All),
+        ("end", ..) => {
+            return Err("end takes IDs of sessions, --user NAME or --all, one of these".into());
+        }
+        _ => return Err("sessions takes count, list or end".into()),
+    }))
 }
 
 fn hash_password(arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
@@ -254,6 +305,20 @@ fn inspect(cookie: Option<OsString>, json: bool) -> ExitCode {
             eprintln!("waxseal: {error}");
             ExitCode::from(EXIT_USAGE)
         }
+    }
+}
+
+fn sessions(action: &Action) -> ExitCode {
+    let config = match StoredSessions::from_env() {
+        Ok(config) => config,
+        Err(faults) => return refuse(&faults),
+    };
+    match command::sessions::run(config, action) {
+        Err(error) if command::sessions::is_mistake(&*error) => {
+            eprintln!("waxseal: {error}");
+            ExitCode::from(EXIT_USAGE)
+        }
+        outcome => exit_code(outcome),
     }
 }
 

@@ -38,6 +38,8 @@ fn help_is_printed_wherever_it_is_asked_for() {
         &["keygen", "-h"],
         &["keygen", "--help"],
         &["inspect", "--help"],
+        &["sessions", "-h"],
+        &["sessions", "list", "--user", "foo", "--help"],
         &["hash-password", "-h"],
         &["add-user", "--help"],
     ] {
@@ -53,6 +55,7 @@ fn the_version_is_printed_wherever_it_is_asked_for() {
         &["serve", "--version"],
         &["keygen", "--version"],
         &["inspect", "-V"],
+        &["sessions", "count", "-V"],
         &["hash-password", "--version"],
         &["add-user", "-V"],
     ] {
@@ -76,12 +79,49 @@ fn what_is_no_command_or_option_is_told_with_the_way_to_the_help() {
         (&["keygen", "2"], "2"),
         (&["keygen", "--force"], "--force"),
         (&["serve", "-p", "80"], "-p"),
+        (&["sessions"], "count, list or end"),
+        (&["sessions", "show"], "count, list or end"),
+        (&["sessions", "--all"], "--all"),
+        (&["sessions", "count", "5"], "5"),
+        (&["sessions", "count", "--json"], "--json"),
+        (&["sessions", "list", "--all"], "--all"),
+        (&["sessions", "list", "--limit", "0"], "0"),
+        (&["sessions", "list", "--limit"], "--limit"),
+        (&["sessions", "list", "--after", "a cursor?"], "no cursor"),
+        (&["sessions", "end"], "--all"),
+        (&["sessions", "end", "8d34c6b2"], "64 lower-case hexadecimal digits"),
+        (&["sessions", "end", "--all", "--user", "foo"], "one of these"),
+        (&["sessions", "end", "--all", &"0".repeat(64)], "one of these"),
     ] {
         let output = run(arguments, &vars);
         assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{arguments:?}");
         let told_of = stderr(&output);
         assert!(told_of.starts_with("waxseal: ") && told_of.contains(told), "{told_of}");
         assert!(told_of.contains("waxseal --help"), "{told_of}");
+    }
+}
+
+#[test]
+fn sessions_in_their_cookies_are_in_no_list_and_what_works_instead_is_told() {
+    let keys = [(AUTHENTICATION, AUTHENTICATION_KEY), (ENCRYPTION, ENCRYPTION_KEY)];
+    for store in [&[][..], &[("SESSION_STORE", "cookie")]] {
+        let vars = [&keys[..], store].concat();
+        let one = "0".repeat(64);
+        for arguments in
+            [&["count"][..], &["list"], &["list", "--json"], &["end", "--all"], &["end", &one]]
+        {
+            let output = run(&[&["sessions"], arguments].concat(), &vars);
+            assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{arguments:?}");
+            for told in ["in its own cookie", "SESSION_NOT_BEFORE", "SESSION_REVOCATIONS"] {
+                assert!(stderr(&output).contains(told), "{told} in {}", stderr(&output));
+            }
+        }
+    }
+    // What is wrong with the environment is told as by the server.
+    let output = run(&["sessions", "count"], &[("SESSION_STORE", "shelf")]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+    for told in [AUTHENTICATION, "SESSION_STORE is \"shelf\""] {
+        assert!(stderr(&output).contains(told), "{told} in {}", stderr(&output));
     }
 }
 

@@ -2,7 +2,7 @@
 //! does not, so that passing means something.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use waxseal::seal::Id;
 use waxseal::session::{
-    Change, Committed, Key, LAST_SEEN, MemoryStore, Store, StoreError, USERNAME, UserIndex, Values,
-    conformance,
+    Change, Committed, Counted, Cursor, Key, LAST_SEEN, Listed, ListedRecord, Listing, MemoryStore,
+    Store, StoreError, USERNAME, UserIndex, Values, conformance,
 };
 
 /// What is wrong with a [`Broken`] store.
@@ -42,6 +42,14 @@ enum Fault {
     EndsTheNewOne,
     KeepsOneMarkForAUser,
     LosesMarks,
+    ListsByOffset,
+    ListsOnePageAlone,
+    ListsMoreThanAsked,
+    ListsTheExpired,
+    ListsOthersToo,
+    TakesAnyCursor,
+    CountsOneStepAlone,
+    EndsOneStepAlone,
 }
 
 /// A store with a fault.
@@ -237,6 +245,93 @@ impl Store for Broken {
         );
         is_tested.then_some(self)
     }
+
+    fn listing(&self) -> Option<&dyn Listing> {
+        let is_tested = matches!(
+            self.fault,
+            Fault::None
+                | Fault::ListsByOffset
+                | Fault::ListsOnePageAlone
+                | Fault::ListsMoreThanAsked
+                | Fault::ListsTheExpired
+                | Fault::ListsOthersToo
+                | Fault::TakesAnyCursor
+                | Fault::CountsOneStepAlone
+                | Fault::EndsOneStepAlone
+        );
+        is_tested.then_some(self)
+    }
+}
+
+/// Records of one step.
+const STEP: usize = 10;
+
+/// By keys, in steps of a few; a cursor tells the last key, or how many were listed.
+impl Listing for Broken {
+    fn list_some(
+        &self,
+        user: Option<&str>,
+        after: Option<&Cursor>,
+        limit: usize,
+        names: &[&str],
+    ) -> Result<Listed, StoreError> {
+        let records: BTreeMap<Key, Record> = self.records().clone().into_iter().collect();
+        let is_theirs = |record: &Record| {
+            user.is_none()
+                || self.has(Fault::ListsOthersToo)
+                || record.values.get(USERNAME).map(String::as_str) == user
+        };
+        let is_listed = |record: &Record| {
+            let is_over = self.is_over(record) && !self.has(Fault::ListsTheExpired);
+            is_theirs(record) && !is_over && !record.is_damaged
+        };
+        let all = records.into_iter().filter(|(_, record)| is_listed(record));
+        let all: Vec<(Key, Record)> = all.collect();
+        let skipped = match after {
+            None => 0,
+            Some(after) if self.has(Fault::ListsByOffset) => {
+                after.as_str().parse().map_err(|_| StoreError::UnknownCursor)?
+            }
+            Some(after) => match after.as_str().parse::<Key>() {
+                Ok(last) => all.iter().take_while(|(key, _)| *key <= last).count(),
+                Err(_) if self.has(Fault::TakesAnyCursor) => 0,
+                Err(_) => return Err(StoreError::UnknownCursor),
+            },
+        };
+        let limit = if self.has(Fault::ListsMoreThanAsked) { limit + 1 } else { limit };
+        let met: Vec<_> = all.iter().skip(skipped).take(limit).collect();
+        let follows = all.len() > skipped + met.len() && !self.has(Fault::ListsOnePageAlone);
+        let next = met.last().filter(|_| follows).map(|(last, _)| {
+            let offset = self.has(Fault::ListsByOffset);
+            if offset { (skipped + met.len()).to_string() } else { last.to_string() }
+        });
+        let told = |(key, record): &(Key, Record)| {
+            let mut values = record.values.clone();
+            values.retain(|name, _| names.contains(&name.as_str()));
+            let left = record.expires.map(|expires| expires.duration_since(SystemTime::now()));
+            let lifetime = left.and_then(Result::ok).unwrap_or_default();
+            ListedRecord { key: *key, values, lifetime }
+        };
+        let next = next.map(|text| text.parse().unwrap());
+        Ok(Listed { records: met.into_iter().map(told).collect(), next })
+    }
+
+    fn count_some(
+        &self,
+        user: Option<&str>,
+        after: Option<&Cursor>,
+    ) -> Result<Counted, StoreError> {
+        let Listed { records, next } = self.list_some(user, after, STEP, &[])?;
+        let next = next.filter(|_| !self.has(Fault::CountsOneStepAlone));
+        Ok(Counted { records: records.len() as u64, next })
+    }
+
+    fn delete_some(&self, after: Option<&Cursor>) -> Result<Counted, StoreError> {
+        let Listed { records, next } = self.list_some(None, after, STEP, &[])?;
+        records.iter().for_each(|record| drop(self.records().remove(&record.key)));
+        let next = next.filter(|_| !self.has(Fault::EndsOneStepAlone));
+        Ok(Counted { records: records.len() as u64, next })
+    }
 }
 
 /// It looks at all records, one by one.
@@ -273,6 +368,9 @@ fn everything(store: Broken) {
     conformance::all(&store);
     conformance::a_damaged_record_is_none(&store, &|key| store.damage(key));
     conformance::a_user_has_so_many_records(&store, &store, MOST);
+    if let Some(listing) = store.listing() {
+        conformance::all_records_are_ended(&store, listing);
+    }
     conformance::a_mark_counts_for_its_own_session_alone(Arc::new(store));
 }
 
@@ -295,6 +393,7 @@ fn the_memory_store_passes_and_so_does_the_broken_one_without_a_fault() {
             let store = MemoryStore::default();
             conformance::all(&store);
             conformance::a_user_has_so_many_records(&store, &store, 100);
+            conformance::all_records_are_ended(&store, &store);
             conformance::a_mark_counts_for_its_own_session_alone(Arc::new(store));
         });
         scope.spawn(|| everything(Broken::new(Fault::None)));
@@ -321,6 +420,8 @@ fn wrong_expiry_damage_limits_and_marks_fail() {
             (Fault::EndsTheNewOne, "a_user_has_so_many_records"),
             (Fault::KeepsOneMarkForAUser, "a_mark_counts_for_its_own_session_alone"),
             (Fault::LosesMarks, "a_mark_counts_for_its_own_session_alone"),
+            (Fault::ListsTheExpired, "an_expired_record_is_in_no_list"),
+            (Fault::EndsOneStepAlone, "all_records_are_ended"),
         ] {
             scope.spawn(move || breaks(fault, rule));
         }
@@ -375,4 +476,14 @@ fn a_delete_of_nothing_as_an_error_fails() {
 #[test]
 fn one_record_for_all_keys_fails() {
     breaks(Fault::HasOneRecordForAll, "keys_are_independent");
+}
+
+#[test]
+fn lists_that_leave_out_or_add_fail() {
+    breaks(Fault::ListsByOffset, "a_listing_goes_on_while_records_come_and_go");
+    breaks(Fault::ListsOnePageAlone, "every_record_is_listed");
+    breaks(Fault::ListsMoreThanAsked, "every_record_is_listed");
+    breaks(Fault::ListsOthersToo, "a_users_records_are_listed_alone");
+    breaks(Fault::CountsOneStepAlone, "records_are_counted");
+    breaks(Fault::TakesAnyCursor, "a_cursor_of_another_store_is_an_error");
 }

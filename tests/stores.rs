@@ -4,6 +4,7 @@
 mod support;
 
 mod stores {
+    mod administration;
     mod cases;
     mod clocks;
     mod damage;

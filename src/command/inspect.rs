@@ -379,12 +379,12 @@ impl Display for Time {
 }
 
 /// RFC 3339 in UTC, as far as that goes.
-fn date(seconds: u64) -> String {
+pub(super) fn date(seconds: u64) -> String {
     let last = seconds.min(LAST_DATE);
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(last)).to_string()
 }
 
-fn seconds(time: SystemTime) -> u64 {
+pub(super) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

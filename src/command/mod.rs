@@ -5,6 +5,7 @@ pub mod hash_password;
 pub mod inspect;
 pub mod keygen;
 mod password;
+pub mod sessions;
 mod sign_outs;
 
 use std::error::Error;

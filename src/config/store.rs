@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::Arc;
 
 use waxseal::session::{Prefix, Revocations, Store, StoreSettings};
@@ -67,6 +68,18 @@ impl Reader {
             "sqlite" => self.sqlite(&settings),
             _ => None,
         }
+    }
+
+    /// The store for a command that looks into it: a file that is not there is a mistake, and is not made.
+    pub(super) fn store_that_is_there(&mut self) -> Option<ChosenStore> {
+        if self.text(SESSION_STORE).as_deref() == Some("sqlite")
+            && self.text("SQLITE_PATH").is_some_and(|path| !Path::new(&path).exists())
+        {
+            let remedy = "Give the path that the server has, and run this on its machine.";
+            self.fault("SQLITE_PATH", "names a file that is not there", remedy);
+            return None;
+        }
+        self.store(1, true)
     }
 
     /// The store through which sign-outs are shared; none where they are not.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Health;
 use super::circuit::Circuit;
+use super::listing::{Counted, Cursor, Listed, Listing};
 use super::store::{Change, Committed, Key, Store, StoreError, Values};
 use super::user_index::UserIndex;
 
@@ -68,6 +69,10 @@ impl<S: Store> Store for Breaker<S> {
         self.store.users().is_some().then_some(self)
     }
 
+    fn listing(&self) -> Option<&dyn Listing> {
+        self.store.listing().is_some().then_some(self)
+    }
+
     fn takes(&self, key: &Key) -> bool {
         self.store.takes(key)
     }
@@ -95,5 +100,41 @@ impl<S: Store> UserIndex for Breaker<S> {
             Some(users) => users.delete_by_user(user),
             None => Ok(()),
         })
+    }
+}
+
+impl<S: Store> Breaker<S> {
+    fn run_listing<T>(
+        &self,
+        call: impl FnOnce(&dyn Listing) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.run(|store| match store.listing() {
+            Some(listing) => call(listing),
+            None => Err(StoreError::Rejected("the store cannot list its records".into())),
+        })
+    }
+}
+
+impl<S: Store> Listing for Breaker<S> {
+    fn list_some(
+        &self,
+        user: Option<&str>,
+        after: Option<&Cursor>,
+        limit: usize,
+        names: &[&str],
+    ) -> Result<Listed, StoreError> {
+        self.run_listing(|listing| listing.list_some(user, after, limit, names))
+    }
+
+    fn count_some(
+        &self,
+        user: Option<&str>,
+        after: Option<&Cursor>,
+    ) -> Result<Counted, StoreError> {
+        self.run_listing(|listing| listing.count_some(user, after))
+    }
+
+    fn delete_some(&self, after: Option<&Cursor>) -> Result<Counted, StoreError> {
+        self.run_listing(|listing| listing.delete_some(after))
     }
 }

@@ -15,9 +15,11 @@
 //! ```
 //!
 //! Three rules need to be told more, and are run by themselves: [`a_damaged_record_is_none`],
-//! [`a_user_has_so_many_records`] and [`a_mark_counts_for_its_own_session_alone`].
+//! [`a_user_has_so_many_records`] and [`a_mark_counts_for_its_own_session_alone`]. So is
+//! [`all_records_are_ended`], which ends whatever is in the store.
 
 mod lifetimes;
+mod listing;
 mod marks;
 mod revocations;
 mod users;
@@ -31,6 +33,7 @@ use super::{Change, Committed, Key, Store, USERNAME, Values};
 use crate::seal::Id;
 
 pub use lifetimes::*;
+pub use listing::*;
 pub use marks::*;
 pub use revocations::*;
 pub use users::*;
@@ -66,12 +69,20 @@ pub fn all(store: &dyn Store) {
         the_records_that_live_longest_come_first(store, users);
         ending_all_of_a_user_ends_no_other(store, users);
     }
+    if let Some(listing) = store.listing() {
+        every_record_is_listed(store, listing);
+        a_listing_goes_on_while_records_come_and_go(store, listing);
+        a_users_records_are_listed_alone(store, listing);
+        records_are_counted(store, listing);
+        a_cursor_of_another_store_is_an_error(listing);
+    }
     // These wait: at once, so that they wait together.
-    let waiting: [fn(&dyn Store); 4] = [
+    let waiting: [fn(&dyn Store); 5] = [
         nothing_revives_an_expired_record,
         an_update_moves_the_expiry,
         a_lifetime_may_have_any_length,
         an_expired_record_is_in_no_index,
+        an_expired_record_is_in_no_list,
     ];
     at_once(waiting.map(|rule| move || rule(store)));
 }
@@ -259,6 +270,12 @@ pub fn a_damaged_record_is_none(store: &dyn Store, damage: &dyn Fn(&Key)) {
         let listed = listed.unwrap_or_else(|error| panic!("{rule}: find_by_user: {error}"));
         let is_listed = listed.iter().any(|(key, _)| *key == sound.key);
         sound.expect("find_by_user beside damaged records", is_listed, true);
+    }
+    if let Some(listing) = store.listing() {
+        for of in [None, Some(user.as_str())] {
+            let keys = listed_keys(rule, listing, of);
+            sound.expect("list beside damaged records", keys.contains(&sound.key), true);
+        }
     }
     found.is_none();
     found.is_gone();

@@ -1,18 +1,22 @@
 //! Sessions in this process's memory: for tests, and as the worked example of [`Store`].
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::clock::after;
+use super::listing::{Counted, Cursor, Listed, ListedRecord, Listing};
 use super::store::{Change, Committed, Key, Store, StoreError, Values, apply};
 use super::user_index::{LAST_SEEN, USERNAME, UserIndex};
 use super::{Clock, StoreSettings, SystemClock};
 
 /// Records below which looking for expired ones is not worth a sweep.
 const SMALLEST_SWEEP: usize = 1024;
+/// Records that are counted or deleted under one lock.
+const STEP: usize = 1000;
 
 /// A [`Store`] that forgets everything when the process ends.
 ///
@@ -36,9 +40,9 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Records {
-    by_key: HashMap<Key, Record>,
+    by_key: BTreeMap<Key, Record>,
     /// The keys of each user's records.
-    by_user: HashMap<String, HashSet<Key>>,
+    by_user: HashMap<String, BTreeSet<Key>>,
     /// Expired records are swept when there are this many, which is twice what the last sweep
     /// left: the cost a commit is constant, and so many are the most that are ever kept.
     sweep_at: usize,
@@ -121,6 +125,10 @@ impl Store for MemoryStore {
     fn users(&self) -> Option<&dyn UserIndex> {
         Some(self)
     }
+
+    fn listing(&self) -> Option<&dyn Listing> {
+        Some(self)
+    }
 }
 
 impl UserIndex for MemoryStore {
@@ -154,6 +162,50 @@ impl UserIndex for MemoryStore {
     }
 }
 
+/// By their keys.
+impl Listing for MemoryStore {
+    fn list_some(
+        &self,
+        user: Option<&str>,
+        after: Option<&Cursor>,
+        limit: usize,
+        names: &[&str],
+    ) -> Result<Listed, StoreError> {
+        let now = self.clock.now();
+        let records = self.records();
+        let mut keys = records.keys(user, after)?;
+        let met: Vec<Key> = keys.by_ref().take(limit).collect();
+        let next = keys.next().and_then(|_| met.last().map(Cursor::after));
+        let listed = |key: Key| {
+            let record = records.by_key.get(&key)?;
+            let lifetime =
+                record.expires.duration_since(now).ok().filter(|left| !left.is_zero())?;
+            let told = |name: &&str| Some(((*name).to_owned(), record.values.get(*name)?.clone()));
+            let values = names.iter().filter_map(told).collect();
+            Some(ListedRecord { key, values, lifetime })
+        };
+        Ok(Listed { records: met.into_iter().filter_map(listed).collect(), next })
+    }
+
+    fn count_some(
+        &self,
+        user: Option<&str>,
+        after: Option<&Cursor>,
+    ) -> Result<Counted, StoreError> {
+        let Listed { records, next } = self.list_some(user, after, STEP, &[])?;
+        Ok(Counted { records: records.len() as u64, next })
+    }
+
+    fn delete_some(&self, after: Option<&Cursor>) -> Result<Counted, StoreError> {
+        let now = self.clock.now();
+        let mut records = self.records();
+        let keys: Vec<Key> = records.keys(None, after)?.take(STEP).collect();
+        let taken = keys.iter().filter_map(|key| records.take(key));
+        let lived = taken.filter(|record| record.expires > now).count() as u64;
+        Ok(Counted { records: lived, next: keys.last().map(Cursor::after) })
+    }
+}
+
 impl Record {
     fn user(&self) -> Option<&str> {
         self.values.get(USERNAME).map(String::as_str)
@@ -171,6 +223,24 @@ impl Records {
             self.by_user.entry(user.to_owned()).or_default().insert(*key);
         }
         self.by_key.insert(*key, record);
+    }
+
+    /// The keys of all records, or of a user's, that come after `after`.
+    fn keys(
+        &self,
+        user: Option<&str>,
+        after: Option<&Cursor>,
+    ) -> Result<Box<dyn Iterator<Item = Key> + '_>, StoreError> {
+        let after = after.map(|after| after.as_str().parse::<Key>()).transpose();
+        let after = after.map_err(|_| StoreError::UnknownCursor)?;
+        let range = (after.map_or(Unbounded, Excluded), Unbounded);
+        Ok(match user {
+            None => Box::new(self.by_key.range(range).map(|(key, _)| *key)),
+            Some(user) => {
+                let theirs = self.by_user.get(user);
+                Box::new(theirs.into_iter().flat_map(move |keys| keys.range(range).copied()))
+            }
+        })
     }
 
     fn take(&mut self, key: &Key) -> Option<Record> {

@@ -46,6 +46,7 @@ mod health;
 #[cfg(feature = "json")]
 mod json;
 mod lifetime;
+mod listing;
 mod loaded;
 #[cfg(feature = "memcached")]
 mod memcached;
@@ -95,6 +96,7 @@ pub use flashes::{Flash, FlashTooLong, Level};
 pub use health::Health;
 #[cfg(feature = "json")]
 pub use json::JsonError;
+pub use listing::{Counted, Cursor, Listed, ListedRecord, Listing, ParseCursorError};
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
 pub use memory::MemoryStore;
@@ -110,7 +112,9 @@ pub use revocations::{
 pub use save_error::SaveError;
 pub use saved::Saved;
 pub use session::{ReservedName, Session};
-pub use sessions::{HandleError, Sessions};
+pub use sessions::{
+    Administration, CannotList, HandleError, LARGEST_PAGE, SessionEntry, SessionPage, Sessions,
+};
 pub use settings::{Settings, SettingsError};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteRevocations, SqliteStore};

@@ -2,6 +2,7 @@
 
 mod address;
 mod connection;
+mod listing;
 mod revocations;
 mod statement;
 mod sweep;
@@ -24,7 +25,7 @@ use super::reaper::Reaper;
 use super::remote::Remote;
 use super::store::{Change, Committed, Key, Store, StoreError, Values, delete_damaged};
 use super::user_index::{USERNAME, UserIndex};
-use super::{Health, StoreSettings};
+use super::{Health, Listing, StoreSettings};
 
 /// The values are taken apart here: what the server has to plan for each call is so as little as can be.
 const FIND: &str = "SELECT encode(key, 'hex'), values::text FROM \"waxseal_sessions\" \
@@ -124,6 +125,8 @@ struct Sql {
     find_by_user: Arc<str>,
     delete_by_user: Arc<str>,
     limit_user: Arc<str>,
+    /// Those of [`Listing`], in the order of [`listing::statements`].
+    listing: [Arc<str>; 5],
 }
 
 impl Sql {
@@ -136,6 +139,7 @@ impl Sql {
             find_by_user: table.sql(FIND_BY_USER),
             delete_by_user: table.sql(DELETE_BY_USER),
             limit_user: table.sql(LIMIT_USER),
+            listing: listing::statements().map(|sql| table.sql(&sql)),
         }
     }
 }
@@ -248,6 +252,10 @@ impl Store for PostgresStore {
     }
 
     fn users(&self) -> Option<&dyn UserIndex> {
+        Some(self)
+    }
+
+    fn listing(&self) -> Option<&dyn Listing> {
         Some(self)
     }
 

@@ -5,6 +5,7 @@
 
 mod address;
 mod connection;
+mod listing;
 mod revocations;
 mod sentinel;
 
@@ -15,12 +16,13 @@ use std::time::Duration;
 use ::redis::{Connection, RedisError, Script};
 
 use self::connection::{Link, failure};
+use self::listing::Scans;
 use super::address::AddressError;
 use super::clock::milliseconds;
 use super::pool::Pool;
 use super::store::{Change, Committed, Key, Store, StoreError, Values, delete_damaged};
 use super::user_index::UserIndex;
-use super::{Health, Prefix, StoreSettings};
+use super::{Health, Listing, Prefix, StoreSettings};
 pub use revocations::RedisRevocations;
 
 /// What a value's field begins with, before its name.
@@ -46,6 +48,8 @@ const DELETED_AT_ONCE: usize = 1000;
 /// - Not for Redis Cluster, which is refused when connecting: the scripts work out the keys that they
 ///   touch.
 /// - A commit of more than 16 MiB is [`StoreError::TooLarge`].
+/// - Its [`Listing`] goes by `SCAN`: a record is met twice where the server resizes its table of keys
+///   meanwhile, and what else is in the database is looked at too.
 /// - All [`Sessions`](super::Sessions) of one database and prefix share the index: a user's name means
 ///   the same user in all of them. Others take another prefix.
 ///
@@ -65,6 +69,7 @@ pub struct RedisStore {
     delete: Script,
     find_by_user: Script,
     delete_by_user: Script,
+    scans: Scans,
 }
 
 /// Whether the certificate of a server is verified, where its address asks for TLS.
@@ -78,16 +83,11 @@ pub enum Tls {
     Unverified,
 }
 
-macro_rules! script {
-    ($name:literal, $settings:expr) => {
-        Script::new(&format!(
-            "local PREFIX, MOST = '{}', {}\n{}{}",
-            $settings.prefix,
-            $settings.sessions_per_user.max(1),
-            include_str!("redis/index.lua"),
-            include_str!($name)
-        ))
-    };
+/// A script of a site's, of these parts, which use what stands in `index.lua`.
+fn script(settings: &StoreSettings, parts: &[&str]) -> Script {
+    let (prefix, most) = (&settings.prefix, settings.sessions_per_user.max(1));
+    let names = format!("local PREFIX, MOST = '{prefix}', {most}\n");
+    Script::new(&[&names, include_str!("redis/index.lua"), &parts.concat()].concat())
 }
 
 impl RedisStore {
@@ -120,10 +120,11 @@ impl RedisStore {
         Ok(RedisStore {
             pool: Pool::new("redis", settings.connections, move || Link::open(&endpoint)),
             prefix: settings.prefix.clone(),
-            commit: script!("redis/commit.lua", settings),
-            delete: script!("redis/delete.lua", settings),
-            find_by_user: script!("redis/find_by_user.lua", settings),
-            delete_by_user: script!("redis/delete_by_user.lua", settings),
+            commit: script(settings, &[include_str!("redis/commit.lua")]),
+            delete: script(settings, &[include_str!("redis/delete.lua")]),
+            find_by_user: script(settings, &[include_str!("redis/find_by_user.lua")]),
+            delete_by_user: script(settings, &[include_str!("redis/delete_by_user.lua")]),
+            scans: Scans::new(settings),
         })
     }
 
@@ -207,6 +208,10 @@ impl Store for RedisStore {
     }
 
     fn users(&self) -> Option<&dyn UserIndex> {
+        Some(self)
+    }
+
+    fn listing(&self) -> Option<&dyn Listing> {
         Some(self)
     }
 

@@ -1,5 +1,6 @@
 //! Loading sessions from a `Cookie` header, saving them into a `Set-Cookie`.
 
+mod administration;
 mod handling;
 mod loading;
 mod revoking;
@@ -15,6 +16,9 @@ use std::time::{Duration, Instant};
 use cookie::Cookie;
 use log::debug;
 
+pub use self::administration::{
+    Administration, CannotList, LARGEST_PAGE, SessionEntry, SessionPage,
+};
 pub use self::handling::HandleError;
 use self::stored::Stored;
 use super::clock::unix_seconds;

@@ -4,6 +4,7 @@
 //! nobody else's comes between.
 
 mod connection;
+mod listing;
 mod revocations;
 mod table;
 mod turn;
@@ -22,7 +23,7 @@ use super::clock::milliseconds;
 use super::reaper::Reaper;
 use super::store::{Change, Committed, Key, Store, StoreError, Values, apply, delete_damaged};
 use super::user_index::{LAST_SEEN, USERNAME, UserIndex};
-use super::{Health, StoreSettings, record};
+use super::{Health, Listing, StoreSettings, record};
 
 /// A [`Store`] in a file, by SQLite, which is built in: for one machine, whose processes may share it.
 ///
@@ -160,6 +161,10 @@ impl Store for SqliteStore {
     }
 
     fn users(&self) -> Option<&dyn UserIndex> {
+        Some(self)
+    }
+
+    fn listing(&self) -> Option<&dyn Listing> {
         Some(self)
     }
 

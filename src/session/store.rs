@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Health, UserIndex};
+use super::{Health, Listing, UserIndex};
 use crate::seal::Id;
 
 /// A session's values, in key order. Names that begin with `_` are Waxseal's own; each waiting
@@ -91,6 +91,11 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// The list of all records, for an administrator, where the store can tell them.
+    fn listing(&self) -> Option<&dyn Listing> {
+        None
+    }
+
     /// Whether a new record under `key` is likely to be taken. A store of several servers says no
     /// where the one for this key is down, and the new session gets another id.
     fn takes(&self, _key: &Key) -> bool {
@@ -124,6 +129,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn users(&self) -> Option<&dyn UserIndex> {
         (**self).users()
+    }
+
+    fn listing(&self) -> Option<&dyn Listing> {
+        (**self).listing()
     }
 
     fn takes(&self, key: &Key) -> bool {
@@ -363,6 +372,8 @@ pub enum StoreError {
         /// What is allowed, in bytes.
         limit: usize,
     },
+    /// The [`Cursor`](super::Cursor) is none of this store.
+    UnknownCursor,
 }
 
 impl fmt::Display for StoreError {
@@ -373,6 +384,7 @@ impl fmt::Display for StoreError {
             StoreError::TooLarge { size, limit } => {
                 write!(f, "the session has {size} bytes; the store takes {limit}")
             }
+            StoreError::UnknownCursor => f.write_str("the cursor is none of this session store"),
         }
     }
 }
@@ -381,7 +393,7 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             StoreError::Unavailable(cause) | StoreError::Rejected(cause) => Some(&**cause),
-            StoreError::TooLarge { .. } => None,
+            StoreError::TooLarge { .. } | StoreError::UnknownCursor => None,
         }
     }
 }

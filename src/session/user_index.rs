@@ -56,14 +56,19 @@ pub struct UserSession {
     pub last_seen: SystemTime,
 }
 
-impl UserSession {
-    /// The names of the values that tell.
-    pub(super) const NAMES: [&str; 2] = [BEGUN, LAST_SEEN];
+/// The names of the values that tell when a session began and was last seen.
+pub(super) const NOTES: [&str; 2] = [BEGUN, LAST_SEEN];
 
+/// The two times of [`NOTES`] in `values`, as far as these tell.
+pub(super) fn noted(values: &Values) -> [Option<SystemTime>; 2] {
+    NOTES.map(|name| values.get(name)?.parse().ok().map(from_unix_seconds))
+}
+
+impl UserSession {
     /// The session of a record; none where the record does not tell.
     pub(super) fn of((key, values): (Key, Values)) -> Option<UserSession> {
-        let time = |name| values.get(name)?.parse().ok().map(from_unix_seconds);
-        Some(UserSession { key, begun: time(BEGUN)?, last_seen: time(LAST_SEEN)? })
+        let [begun, last_seen] = noted(&values);
+        Some(UserSession { key, begun: begun?, last_seen: last_seen? })
     }
 }
 
@@ -77,6 +82,6 @@ pub(super) fn note(change: &mut Change, begun: u64, now: u64) {
 
 /// The values without what was noted.
 pub(super) fn without_notes(mut values: Values) -> Values {
-    UserSession::NAMES.iter().for_each(|name| drop(values.remove(*name)));
+    NOTES.iter().for_each(|name| drop(values.remove(*name)));
     values
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use waxseal::seal::{Keyring, Lifetimes};
 use waxseal::session::{
-    Breaker, Change, Committed, Key, Level, Outcome, Reach, Scheme, Session, SessionLifetime,
-    Sessions, Settings, Store, StoreError, StoreSettings, UserIndex, Values, conformance,
+    Breaker, CannotList, Change, Committed, Key, Level, Outcome, Reach, Scheme, Session,
+    SessionLifetime, Sessions, Settings, Store, StoreError, StoreSettings, UserIndex, Values,
+    conformance,
 };
 
 /// All of them. `dump` is everything that the server has, as bytes; `damage` damages the record under a
@@ -30,6 +31,7 @@ pub fn all<S: Store + 'static>(store: S, dump: impl Fn() -> Vec<u8>, damage: imp
     calls_are_few(&store);
     a_lifetime_of_its_own_holds(&store);
     a_user_sees_and_ends_their_sessions(&store);
+    an_administrator_sees_and_ends_all(&store);
 }
 
 fn keyring() -> Keyring {
@@ -256,6 +258,53 @@ fn a_lifetime_of_its_own_holds<S: Store + 'static>(store: &Arc<S>) {
     );
     assert_eq!(load(&cookie.stripped().to_string()).outcome(), Outcome::Valid);
     assert_eq!(store.find(&Key::of(short.id())).unwrap(), None);
+}
+
+fn an_administrator_sees_and_ends_all<S: Store + 'static>(store: &Arc<S>) {
+    let sessions = sessions(store);
+    let Some(listing) = store.listing() else {
+        return assert_eq!(sessions.administration().unwrap_err(), CannotList::Store);
+    };
+    conformance::all_records_are_ended(store, listing);
+    let administration = sessions.administration().unwrap();
+    assert_eq!(administration.end_all().unwrap(), 0);
+    let (signed_in, cookies) = begun(&sessions, Some("foo"));
+    let (_, others) = begun(&sessions, Some("foo"));
+    let (anonymous, nobodys) = begun(&sessions, None);
+    let counts = || (administration.count().unwrap(), administration.count_of("foo").unwrap());
+    assert_eq!(counts(), (3, 2));
+
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = administration.list(after.as_ref(), 1).unwrap();
+        assert!(page.sessions.len() <= 1);
+        all.extend(page.sessions);
+        let Some(next) = page.next else { break };
+        after = Some(next);
+    }
+    let entry = |key: Key| all.iter().find(|entry| entry.key == key).expect("it is listed");
+    let now = SystemTime::now();
+    let is_near = |time: SystemTime| {
+        now.duration_since(time).unwrap_or_else(|error| error.duration()) < Duration::from_secs(60)
+    };
+    let foos = entry(Key::of(signed_in.id()));
+    assert_eq!((all.len(), foos.user.as_deref()), (3, Some("foo")));
+    assert!(foos.begun.is_some_and(is_near) && foos.last_seen.is_some_and(is_near), "{foos:?}");
+    assert!(is_near(foos.expires - Lifetimes::default().idle), "{foos:?}");
+    let nobody = entry(Key::of(anonymous.id()));
+    assert_eq!((&nobody.user, nobody.begun, nobody.last_seen), (&None, None, None));
+    let of_foo = administration.list_of("foo", None, 10).unwrap();
+    assert!(of_foo.next.is_none() && of_foo.sessions.len() == 2, "{of_foo:?}");
+    assert!(of_foo.sessions.iter().any(|entry| entry.key == foos.key), "{of_foo:?}");
+
+    let outcome = |cookies: &str| sessions.load(cookies, Scheme::Http).unwrap().outcome();
+    assert!(administration.end(&foos.key).unwrap() && !administration.end(&foos.key).unwrap());
+    assert_eq!((outcome(&cookies), outcome(&others)), (Outcome::Revoked, Outcome::Valid));
+    assert_eq!(administration.end_user("foo").unwrap(), 1);
+    assert_eq!((outcome(&others), outcome(&nobodys)), (Outcome::Revoked, Outcome::Valid));
+    assert_eq!(counts(), (1, 0));
+    assert_eq!(administration.end_all().unwrap(), 1);
+    assert_eq!((outcome(&nobodys), counts()), (Outcome::Revoked, (0, 0)));
 }
 
 fn a_user_sees_and_ends_their_sessions<S: Store + 'static>(store: &Arc<S>) {

@@ -14,7 +14,7 @@ use waxseal::session::{Change, Committed, Key, MemcachedStore, Store, StoreError
 
 use super::records::{HOUR, any_key, put, update, values};
 use super::server::Server;
-use super::{cases, outage, pages};
+use super::{administration, cases, outage, pages};
 
 /// Nothing in it may be shown.
 const PASSWORD: &str = "p@ss: /w#rd%";
@@ -336,6 +336,13 @@ fn the_site_stays_up_while_the_server_is_away() {
     let mut server = memcached(&[]);
     let address = format!("memcached://127.0.0.1:{}", server.port);
     outage::outage(&mut server, "memcached", &[("MEMCACHED_URL", &address)], false);
+}
+
+#[test]
+fn an_administrator_is_told_that_there_is_no_list() {
+    let server = memcached(&[]);
+    let address = format!("memcached://127.0.0.1:{}", server.port);
+    administration::is_refused("memcached", &[("MEMCACHED_URL", &address)]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use waxseal::session::{
 
 use self::cluster::Cluster;
 use super::records::{self, any_key, commit, put};
-use super::{cases, outage, pages};
+use super::{administration, cases, outage, pages};
 
 /// The longest that a call may take, and something for a busy machine.
 const PROMPT: Duration = Duration::from_millis(2500);
@@ -44,6 +44,15 @@ fn unavailable(store: &PostgresStore) -> String {
 fn everything_that_every_store_does() {
     let cluster = Cluster::start(&[]);
     cases::all(cluster.open(), || cluster.dump(), |key| faults::damage(&cluster, key));
+}
+
+#[test]
+fn an_administrator_looks_after_the_sessions() {
+    let mut cluster = Cluster::start(&[]);
+    let address = cluster.address();
+    administration::beside_the_server("postgres", &[("DATABASE_URL", &address)]);
+    cluster.server.stop();
+    administration::away("postgres", &[("DATABASE_URL", &address)]);
 }
 
 #[test]
@@ -95,6 +104,21 @@ fn a_user_is_found_by_the_index_among_a_million_others() {
         assert!(plan.contains("waxseal_sessions_user"), "{plan}");
         assert!(!plan.contains("Seq Scan"), "{plan}");
         assert!(buffers(&plan) < 20, "{plan}");
+    }
+    // A step of the list looks at so many keys and no more, and at no other user's records.
+    let listing = store.listing().unwrap();
+    let list = |user: Option<&str>, limit| {
+        let listed = || listing.list_some(user, None, limit, &["note"]).unwrap().records.len();
+        cluster.logged(|| assert_eq!(listed(), if user.is_some() { 3 } else { limit })).join("\n")
+    };
+    let count = || assert_eq!(listing.count_some(None, None).unwrap().records, 2000);
+    for (plan, index, most) in [
+        (list(Some("foo"), 100), "waxseal_sessions_user", 20),
+        (list(None, 100), "waxseal_sessions_pkey", 600),
+        (cluster.logged(count).join("\n"), "waxseal_sessions_pkey", 8000),
+    ] {
+        assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{plan}");
+        assert!(buffers(&plan) < most, "{plan}");
     }
     // To sign in once more than there may be is as cheap.
     let few = StoreSettings { sessions_per_user: 3, ..StoreSettings::default() };

@@ -1,6 +1,7 @@
 //! `RedisStore` over a real Redis.
 
 mod faults;
+mod scans;
 mod sentinel;
 
 use std::env;
@@ -16,7 +17,7 @@ use waxseal::session::{
 
 use super::records::{HOUR, any_key, put, update, values};
 use super::server::Server;
-use super::{cases, outage, pages};
+use super::{administration, cases, outage, pages};
 
 /// Nothing in it may be shown.
 const PASSWORD: &str = "p@ss: /w#rd%";
@@ -79,6 +80,15 @@ fn all_that_must_be_so_with_every_store() {
         dump
     };
     cases::all(open(&server), dump, |key| faults::damage(&server, key));
+}
+
+#[test]
+fn an_administrator_looks_after_the_sessions() {
+    let mut server = redis(&[]);
+    let address = format!("redis://127.0.0.1:{}", server.port);
+    administration::beside_the_server("redis", &[("REDIS_URL", &address)]);
+    server.stop();
+    administration::away("redis", &[("REDIS_URL", &address)]);
 }
 
 #[test]

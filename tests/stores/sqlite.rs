@@ -13,8 +13,8 @@ use waxseal::session::{
 
 use super::records::{HOUR, any_key, commit, put, update, values};
 use super::visitors::{count, home_of_a_visitor, visits};
-use super::{cases, damage, pages};
-use crate::support::{Browser, Waxseal, get, post};
+use super::{administration, cases, damage, pages};
+use crate::support::{Browser, Waxseal, get, post, run};
 
 /// A directory of a test's own, gone with it.
 struct Place(PathBuf);
@@ -63,6 +63,19 @@ fn damage(path: &Path, key: &Key) {
     let damaged = if key.as_bytes()[0].is_multiple_of(2) { "x'80'" } else { "'1' || char(10)" };
     let update = format!("UPDATE waxseal_sessions SET \"values\" = {damaged} WHERE key = ?");
     assert_eq!(sql(path).execute(&update, [key.as_bytes()]).unwrap(), 1);
+}
+
+#[test]
+fn an_administrator_looks_after_the_sessions() {
+    let place = Place::new();
+    administration::beside_the_server("sqlite", &[("SQLITE_PATH", &place.path())]);
+    let missing = place.0.join("another.db").to_str().unwrap().to_owned();
+    let vars = [("SESSION_STORE", "sqlite"), ("SQLITE_PATH", missing.as_str())];
+    let output = run(&["sessions", "count"], &vars);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("SQLITE_PATH names a file that is not there"), "{told}");
+    assert!(!Path::new(&missing).exists(), "and none is made");
 }
 
 #[test]

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use super::super::Health;
 use super::super::lifetime::Noted;
 use super::super::session::{AUTH, Session, user_of};
 use super::super::store::{Committed, Key, Store, StoreError, Values};
 use super::super::user_index::{self, UserIndex};
+use super::super::{Health, Listing};
 use crate::seal::{Id, Keyring, SessionLifetime};
 
 /// A store, with what binds the marks in it.
@@ -79,6 +79,15 @@ impl Stored {
         Ok(is_theirs)
     }
 
+    /// Deletes the record under `key`; whether there was one.
+    pub(super) fn delete_key(&self, key: &Key) -> Result<bool, StoreError> {
+        let is_there = self.store.find(key)?.is_some();
+        if is_there {
+            self.noticed(self.store.delete(key))?;
+        }
+        Ok(is_there)
+    }
+
     /// Deletes all records of `user`, where the store has an index of them; whether it has.
     pub(super) fn delete_by_user(&self, user: &str) -> Result<bool, StoreError> {
         match self.users() {
@@ -89,6 +98,10 @@ impl Stored {
 
     pub(super) fn users(&self) -> Option<&dyn UserIndex> {
         self.store.users()
+    }
+
+    pub(super) fn listing(&self) -> Option<&dyn Listing> {
+        self.store.listing()
     }
 
     /// Whether a new session may have this id.
@@ -104,7 +117,7 @@ impl Stored {
     }
 
     /// Takes notice of how a change went; the log tells once that changes are refused.
-    fn noticed<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn noticed<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         match &done {
             Err(StoreError::Rejected(cause)) if !self.refuses.swap(true, Ordering::Relaxed) => {
                 error!(error:% = cause; "the session store refuses changes");

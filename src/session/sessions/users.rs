@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::super::clock::unix_seconds;
 use super::super::store::{Key, StoreError};
-use super::super::user_index::{UserIndex, UserSession};
+use super::super::user_index::{NOTES, UserIndex, UserSession};
 use super::{Sessions, Storage};
 
 /// Sessions of one user that are told of.
@@ -37,7 +37,7 @@ impl Sessions {
     /// ```
     pub fn of_user(&self, user: &str) -> Result<Option<Vec<UserSession>>, StoreError> {
         let Some(users) = self.users() else { return Ok(None) };
-        let found = users.find_by_user(user, &UserSession::NAMES, MAX_LISTED)?;
+        let found = users.find_by_user(user, &NOTES, MAX_LISTED)?;
         // In the second in which all were ended others began, and a key does not tell which they are.
         let ended = self.revoked.marks(user).everywhere.map_or(0, |(last, _)| last);
         let lives = |session: &UserSession| {

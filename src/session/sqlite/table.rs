@@ -41,6 +41,27 @@ const LIMIT_USER: &str = r#"DELETE FROM "waxseal_sessions" WHERE key IN (
 const DELETE_EXPIRED: &str = r#"DELETE FROM "waxseal_sessions" WHERE key IN (
     SELECT key FROM "waxseal_sessions" WHERE expires <= ? ORDER BY expires LIMIT 1000)"#;
 
+/// What has expired is passed over by whoever asks, so that a step is never long.
+const LIST: &str = r#"SELECT key, "values", expires FROM "waxseal_sessions"
+    WHERE key > ? ORDER BY key LIMIT ?"#;
+
+/// By the index of users alone, however the planner counts: a `+` keeps it from walking all keys.
+const LIST_OF_USER: &str = r#"SELECT key, "values", expires FROM "waxseal_sessions"
+    WHERE user = ? AND +key > ? ORDER BY +key LIMIT ?"#;
+
+/// Few enough that it takes milliseconds.
+const COUNT: &str = r#"SELECT max(key), total(expires > ?) FROM (
+    SELECT key, expires FROM "waxseal_sessions" WHERE key > ? ORDER BY key LIMIT 5000)"#;
+
+const COUNT_OF_USER: &str =
+    r#"SELECT count(*) FROM "waxseal_sessions" WHERE user = ? AND expires > ?"#;
+
+/// The same for those that are deleted next, while others wait to write.
+const COUNT_NEXT: &str = r#"SELECT max(key), total(expires > ?) FROM (
+    SELECT key, expires FROM "waxseal_sessions" WHERE key > ? ORDER BY key LIMIT 1000)"#;
+
+const DELETE_BETWEEN: &str = r#"DELETE FROM "waxseal_sessions" WHERE key > ? AND key <= ?"#;
+
 /// The statements, with the names of one site's table and indexes.
 pub(super) struct Sql {
     pub(super) schema: String,
@@ -51,6 +72,12 @@ pub(super) struct Sql {
     pub(super) delete_by_user: String,
     pub(super) limit_user: String,
     pub(super) delete_expired: String,
+    pub(super) list: String,
+    pub(super) list_of_user: String,
+    pub(super) count: String,
+    pub(super) count_of_user: String,
+    pub(super) count_next: String,
+    pub(super) delete_between: String,
 }
 
 impl Sql {
@@ -65,6 +92,12 @@ impl Sql {
             delete_by_user: named(DELETE_BY_USER),
             limit_user: named(LIMIT_USER),
             delete_expired: named(DELETE_EXPIRED),
+            list: named(LIST),
+            list_of_user: named(LIST_OF_USER),
+            count: named(COUNT),
+            count_of_user: named(COUNT_OF_USER),
+            count_next: named(COUNT_NEXT),
+            delete_between: named(DELETE_BETWEEN),
         }
     }
 }

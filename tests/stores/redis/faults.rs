@@ -139,8 +139,8 @@ fn a_copied_user_is_nobody() {
 
 /// The rule that docs/stores.md tells.
 const RIGHTS: &str = "~waxseal:* +hgetall +evalsha +script|load +del +exists +hdel +hget +hmget +hset \
-    +pexpire +pexpireat +time +type +zadd +zcard +zrange +zrem +zremrangebyscore +zrevrange \
-    +zrevrangebyscore";
+    +pexpire +pexpireat +pttl +scan +time +type +zadd +zcard +zcount +zrange +zrem +zremrangebyscore \
+    +zrevrange +zrevrangebyscore +zscan";
 
 #[test]
 fn a_user_needs_these_rights_and_no_others() {
@@ -197,8 +197,14 @@ fn all_calls(store: &RedisStore) -> Result<(), StoreError> {
     let _ = store.commit(&key, &change("a", None), HOUR)?;
     let _ = store.commit(&key, &change(USERNAME, Some("others")), HOUR)?;
     store.find_by_user("rights", &["a"], 9)?;
+    let listing = store.listing().expect("a list");
+    for user in [None, Some("rights")] {
+        listing.list_some(user, None, 9, &[])?;
+        listing.count_some(user, None)?;
+    }
     store.delete(&key)?;
-    store.delete_by_user("rights")
+    store.delete_by_user("rights")?;
+    listing.delete_some(None).map(drop)
 }
 
 #[test]

@@ -29,7 +29,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use super::{Change, Committed, Key, Store, USERNAME, Values};
+use super::{Change, Committed, Key, MARK, Store, USERNAME, Values};
 use crate::seal::Id;
 
 pub use lifetimes::*;
@@ -386,7 +386,12 @@ fn any_user() -> String {
 }
 
 fn values(pairs: &[(&str, &str)]) -> Values {
-    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let mut values: Values =
+        pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if values.contains_key(USERNAME) {
+        values.insert(MARK.to_owned(), "mark".to_owned());
+    }
+    values
 }
 
 fn update(changes: &[(&str, Option<&str>)]) -> Change {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::clock::after;
 use super::listing::{Counted, Cursor, Listed, ListedRecord, Listing};
+use super::session::user_of;
 use super::store::{Change, Committed, Key, Store, StoreError, Values, apply};
 use super::user_index::{LAST_SEEN, USERNAME, UserIndex};
 use super::{Clock, StoreSettings, SystemClock};
@@ -100,7 +101,7 @@ impl Store for MemoryStore {
             Change::New(values) => {
                 records.sweep(now);
                 records.put(key, Record { values: values.clone(), expires });
-                records.limit(values.get(USERNAME), key, self.sessions_per_user - 1);
+                records.limit(user_of(values), key, self.sessions_per_user - 1);
             }
             Change::Update(changes) => {
                 let Some(mut record) = records.take(key).filter(|record| record.expires > now)
@@ -109,9 +110,10 @@ impl Store for MemoryStore {
                 };
                 apply(changes, &mut record.values);
                 record.expires = expires;
+                let is_moved = changes.contains_key(USERNAME);
+                let user = user_of(&record.values).filter(|_| is_moved).map(str::to_owned);
                 records.put(key, record);
-                let user = changes.get(USERNAME).and_then(Option::as_ref);
-                records.limit(user, key, self.sessions_per_user - 1);
+                records.limit(user.as_deref(), key, self.sessions_per_user - 1);
             }
         }
         Ok(Committed::Done)
@@ -208,7 +210,7 @@ impl Listing for MemoryStore {
 
 impl Record {
     fn user(&self) -> Option<&str> {
-        self.values.get(USERNAME).map(String::as_str)
+        user_of(&self.values)
     }
 
     fn last_seen(&self) -> u64 {
@@ -256,7 +258,7 @@ impl Records {
     }
 
     /// Leaves `user`, if there is one, beside the record under `new` the `others` that were seen last.
-    fn limit(&mut self, user: Option<&String>, new: &Key, others: usize) {
+    fn limit(&mut self, user: Option<&str>, new: &Key, others: usize) {
         let Some(keys) = user.and_then(|user| self.by_user.get(user)) else { return };
         if keys.len() <= others + 1 {
             return;

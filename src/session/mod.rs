@@ -111,7 +111,7 @@ pub use revocations::{
 };
 pub use save_error::SaveError;
 pub use saved::Saved;
-pub use session::{ReservedName, Session};
+pub use session::{ReservedName, Session, user_of};
 pub use sessions::{
     Administration, CannotList, HandleError, LARGEST_PAGE, SessionEntry, SessionPage, Sessions,
 };
@@ -120,7 +120,7 @@ pub use settings::{Settings, SettingsError};
 pub use sqlite::{SqliteRevocations, SqliteStore};
 pub use store::{Change, Committed, Key, ParseKeyError, Store, StoreError, Values};
 pub use store_settings::{Prefix, PrefixError, StoreSettings};
-pub use user_index::{LAST_SEEN, USERNAME, UserIndex, UserSession};
+pub use user_index::{LAST_SEEN, MARK, USERNAME, UserIndex, UserSession};
 pub use visit::{Reply, Visit};
 
 pub use crate::seal::{Fingerprint, SessionLifetime};

@@ -47,14 +47,14 @@ const FIND_BY_USER: &str = "SELECT encode(key, 'hex'), (\
         FROM unnest($) AS name WHERE values ? name)::text \
     FROM \"waxseal_sessions\" \
     WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) \
-        AND values->>'username' = $ AND expires > now() \
+        AND values->>'username' = $ AND values ? '_auth' AND expires > now() \
     ORDER BY expires DESC LIMIT $";
 
 /// Some at a time, so that however many there are, no statement takes too long.
 const DELETE_BY_USER: &str = "DELETE FROM \"waxseal_sessions\" WHERE key = ANY (ARRAY(\
     SELECT key FROM \"waxseal_sessions\" \
     WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) \
-        AND values->>'username' = $ LIMIT 5000))";
+        AND values->>'username' = $ AND values ? '_auth' LIMIT 5000))";
 const DELETED_AT_ONCE: usize = 5000;
 
 /// Leaves a user, beside the record of this key, the so many that were seen last. Those that another
@@ -63,7 +63,7 @@ const LIMIT_USER: &str = "DELETE FROM \"waxseal_sessions\" WHERE key = ANY (ARRA
     SELECT key FROM \"waxseal_sessions\" WHERE key = ANY (ARRAY(\
         SELECT key FROM \"waxseal_sessions\" \
         WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) \
-            AND values->>'username' = $ AND expires > now() AND key <> $ \
+            AND values->>'username' = $ AND values ? '_auth' AND expires > now() AND key <> $ \
         ORDER BY CASE WHEN values->>'_seen' ~ '^[0-9]{1,18}\\Z' THEN (values->>'_seen')::bigint \
             ELSE 0 END DESC, expires DESC \
         OFFSET $)) FOR UPDATE SKIP LOCKED))";

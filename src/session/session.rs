@@ -10,12 +10,9 @@ use log::warn;
 use super::clock::from_unix_seconds;
 use super::loaded::{BrowserCookie, Loaded, Other};
 use super::store::{Change, Values};
-use super::user_index::USERNAME;
+use super::user_index::{MARK, USERNAME};
 use super::{Outcome, Scheme, flashes};
 use crate::seal::{Fingerprint, Id, Match, SessionLifetime};
-
-/// The name of the value that says with which credential.
-pub(super) const AUTH: &str = "_auth";
 
 /// A map of strings, in key order, that knows whether it changed.
 ///
@@ -212,7 +209,7 @@ impl Session {
         self.renew();
         let values = self.values_mut();
         values.insert(USERNAME.to_owned(), fingerprint.user().to_owned());
-        values.insert(AUTH.to_owned(), fingerprint.mark());
+        values.insert(MARK.to_owned(), fingerprint.mark());
     }
 
     fn empty(&mut self) {
@@ -250,10 +247,10 @@ impl Session {
         if self.user() != Some(fingerprint.user()) {
             return false;
         }
-        match fingerprint.matches(self.get(AUTH).unwrap_or_default()) {
+        match fingerprint.matches(self.get(MARK).unwrap_or_default()) {
             Match::Current => true,
             Match::Previous => {
-                self.values_mut().insert(AUTH.to_owned(), fingerprint.mark());
+                self.values_mut().insert(MARK.to_owned(), fingerprint.mark());
                 true
             }
             Match::None => false,
@@ -343,7 +340,7 @@ impl Session {
         };
         let mut kept = if self.is_emptied { Values::new() } else { before.clone() };
         kept.extend(flashes::new_ones(&self.values, before));
-        for name in [USERNAME, AUTH] {
+        for name in [USERNAME, MARK] {
             if let Some(value) = self.values.get(name) {
                 kept.insert(name.to_owned(), value.clone());
             }
@@ -405,9 +402,19 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The user who signed in, by the values of a session.
-pub(super) fn user_of(values: &Values) -> Option<&str> {
-    values.get(USERNAME).map(String::as_str).filter(|_| values.contains_key(AUTH))
+/// The user who signed in, by the values of a session or of its record.
+///
+/// ```
+/// use waxseal::session::{MARK, USERNAME, Values, user_of};
+///
+/// let mut values = Values::from([(USERNAME.to_owned(), "foo".to_owned())]);
+/// assert_eq!(user_of(&values), None, "the name alone is anybody's word");
+/// values.insert(MARK.to_owned(), "the mark of a credential".to_owned());
+/// assert_eq!(user_of(&values), Some("foo"));
+/// ```
+#[must_use]
+pub fn user_of(values: &Values) -> Option<&str> {
+    values.get(USERNAME).map(String::as_str).filter(|_| values.contains_key(MARK))
 }
 
 fn is_reserved(name: &str) -> bool {

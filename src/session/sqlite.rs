@@ -21,8 +21,9 @@ pub use self::revocations::SqliteRevocations;
 use self::table::Sql;
 use super::clock::milliseconds;
 use super::reaper::Reaper;
+use super::session::user_of;
 use super::store::{Change, Committed, Key, Store, StoreError, Values, apply, delete_damaged};
-use super::user_index::{LAST_SEEN, USERNAME, UserIndex};
+use super::user_index::{LAST_SEEN, UserIndex};
 use super::{Health, Listing, StoreSettings, record};
 
 /// A [`Store`] in a file, by SQLite, which is built in: for one machine, whose processes may share it.
@@ -101,7 +102,7 @@ impl SqliteStore {
         values: &Values,
         lifetime: Duration,
     ) -> rusqlite::Result<()> {
-        let user = values.get(USERNAME).map(String::as_bytes);
+        let user = user_of(values).map(str::as_bytes);
         let seen: i64 = values.get(LAST_SEEN).and_then(|seen| seen.parse().ok()).unwrap_or(0);
         let expires = connection::now().saturating_add(milliseconds(lifetime));
         let row = params![key.as_bytes(), record::write(values), user, seen, expires];

@@ -8,6 +8,10 @@ use super::store::{Change, Key, StoreError, Values};
 /// The name of the value that says who is signed in, by which a [`UserIndex`] finds a record.
 pub const USERNAME: &str = "username";
 
+/// The name of the value that says with which credential somebody signed in: the mark of a
+/// [`Fingerprint`](super::Fingerprint). Beside it alone [`USERNAME`] names a user.
+pub const MARK: &str = "_auth";
+
 /// The name under which a record tells when its session was last seen, in unix seconds, where the store
 /// has an index: by it a [`UserIndex`] finds the one that was longest unused. No session has a value
 /// of this name.
@@ -15,7 +19,8 @@ pub const LAST_SEEN: &str = "_seen";
 /// The same for when it began.
 const BEGUN: &str = "_begun";
 
-/// A store's index of sessions by user: by the value [`USERNAME`] of their records.
+/// A store's index of sessions by user: by the value [`USERNAME`] of their records, where they have a value
+/// [`MARK`] too; [`user_of`](super::user_of) tells.
 ///
 /// Both calls take time in proportion to what that user has, however many others there are. A store
 /// with an index lets nobody fill it: a user has so many records at most

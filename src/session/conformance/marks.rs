@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::{HOUR, any_user};
 use crate::seal::{Fingerprint, Keyring};
-use crate::session::session::AUTH;
 use crate::session::{
-    Change, Committed, Key, Saved, Scheme, Session, Sessions, Store, USERNAME, Values,
+    Change, Committed, Key, MARK, Saved, Scheme, Session, Sessions, Store, USERNAME, Values,
 };
 
 /// A user who signed in is confirmed, in several sessions at once and after a session is renewed. A record
@@ -25,7 +24,7 @@ pub fn a_mark_counts_for_its_own_session_alone(store: Arc<dyn Store>) {
     site.expects(&mut site.load(&renewed), &alice, true);
 
     let values = site.record(&victims[1]);
-    let fields = [USERNAME, AUTH].map(|name| (name.to_owned(), values.get(name).cloned()));
+    let fields = [USERNAME, MARK].map(|name| (name.to_owned(), values.get(name).cloned()));
     for copied in [Change::Update(fields.into()), Change::New(values)] {
         let cookies = site.signed_in(&mallory);
         site.expects(&mut site.load(&cookies), &mallory, true);

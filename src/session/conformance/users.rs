@@ -17,6 +17,11 @@ pub fn users_have_their_own_records(store: &dyn Store, users: &dyn UserIndex) {
     };
     let records: Vec<_> = names.iter().map(|name| [new(name), new(name)]).collect();
     let nobodys = Record::new(rule, store, HOUR, &[("note", "1")]);
+    // A name without the mark of a credential.
+    let claims =
+        Values::from([(USERNAME.to_owned(), name.clone()), ("note".to_owned(), "1".to_owned())]);
+    let claimed = nobodys.commit(&Change::New(claims), HOUR);
+    nobodys.expect("commit", claimed, Committed::Done);
     for (name, own) in names.iter().zip(&records) {
         let told = values(&[("note", "1")]);
         let expected = own.iter().map(|record| (record.key, told.clone())).collect();

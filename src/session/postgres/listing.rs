@@ -24,7 +24,7 @@ const LIST: &str = "FROM \"waxseal_sessions\" WHERE key > decode($, 'hex') ORDER
 /// Without the fence of OFFSET, the server may walk all keys in order, in search of a user who has few.
 const LIST_OF_USER: &str = "FROM (SELECT * FROM \"waxseal_sessions\" \
         WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) \
-            AND values->>'username' = $ OFFSET 0) AS theirs \
+            AND values->>'username' = $ AND values ? '_auth' OFFSET 0) AS theirs \
     WHERE key > decode($, 'hex') ORDER BY key LIMIT $";
 
 /// Few enough that it takes little time where each row is another page of the disk.
@@ -36,7 +36,7 @@ const COUNT: &str = "WITH step AS (\
 
 const COUNT_OF_USER: &str = "SELECT count(*)::text, '' FROM \"waxseal_sessions\" \
     WHERE left(values->>'username', 500) COLLATE \"C\" = left($, 500) \
-        AND values->>'username' = $ AND expires > now()";
+        AND values->>'username' = $ AND values ? '_auth' AND expires > now()";
 
 /// What is told of is the last row that was looked at, though somebody else may have deleted it.
 const DELETE: &str = "WITH step AS (\

@@ -27,7 +27,8 @@ end
 -- A lifetime of nothing deletes the record.
 redis.call('PEXPIRE', record, lifetime)
 
-local after = redis.call('HGET', record, '=username')
+-- The name counts beside the mark of a credential alone.
+local after = redis.call('HEXISTS', record, '=_auth') == 1 and redis.call('HGET', record, '=username')
 if before and before ~= after then
   leave(before, session)
 end

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::super::clock::after as time_after;
 use super::super::listing::{Counted, Cursor, ListedRecord, Listing};
-use super::super::session::{AUTH, user_of};
+use super::super::session::user_of;
 use super::super::store::{Key, StoreError};
-use super::super::user_index::{self, USERNAME};
+use super::super::user_index::{self, MARK, USERNAME};
 use super::stored::Stored;
 use super::{Sessions, Storage};
 
@@ -218,7 +218,7 @@ impl Administration<'_> {
     ) -> Result<SessionPage, StoreError> {
         let limit = limit.clamp(1, LARGEST_PAGE);
         let [begun, seen] = user_index::NOTES;
-        let names = [USERNAME, AUTH, begun, seen];
+        let names = [USERNAME, MARK, begun, seen];
         let began = Instant::now();
         let mut page = SessionPage { sessions: Vec::new(), next: after.cloned() };
         loop {

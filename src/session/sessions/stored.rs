@@ -7,9 +7,9 @@ use std::time::Duration;
 use log::{error, info};
 
 use super::super::lifetime::Noted;
-use super::super::session::{AUTH, Session, user_of};
+use super::super::session::{Session, user_of};
 use super::super::store::{Committed, Key, Store, StoreError, Values};
-use super::super::user_index::{self, UserIndex};
+use super::super::user_index::{self, MARK, UserIndex};
 use super::super::{Health, Listing};
 use crate::seal::{Id, Keyring, SessionLifetime};
 
@@ -37,8 +37,8 @@ impl Stored {
     ) -> Result<Option<(Values, Noted)>, StoreError> {
         let Some(values) = self.store.find(&Key::of(id))? else { return Ok(None) };
         let mut values = user_index::without_notes(values);
-        if let Some(mark) = values.remove(AUTH).and_then(|bound| self.keyring.unbind(&bound, id)) {
-            values.insert(AUTH.to_owned(), mark);
+        if let Some(mark) = values.remove(MARK).and_then(|bound| self.keyring.unbind(&bound, id)) {
+            values.insert(MARK.to_owned(), mark);
         }
         let noted = Noted::take(&mut values, sealed);
         Ok(Some((values, noted)))
@@ -52,9 +52,9 @@ impl Stored {
         lifetime: Duration,
     ) -> Result<Committed, StoreError> {
         let mut change = session.change();
-        if let Some(mark) = change.get(AUTH) {
+        if let Some(mark) = change.get(MARK) {
             let bound = self.keyring.bind(mark, session.id);
-            change.set(AUTH, bound);
+            change.set(MARK, bound);
         }
         if session.is_new() || session.is_lifetime_changed() {
             Noted { lifetime: session.lifetime(), since: now }.write(&mut change);

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use waxseal::seal::Id;
 use waxseal::session::{
     Change, Committed, Counted, Cursor, Key, LAST_SEEN, Listed, ListedRecord, Listing, MemoryStore,
-    Store, StoreError, USERNAME, UserIndex, Values, conformance,
+    Store, StoreError, USERNAME, UserIndex, Values, conformance, user_of,
 };
 
 /// What is wrong with a [`Broken`] store.
@@ -129,8 +129,8 @@ impl Broken {
 
     /// Ends what a user has beyond [`MOST`].
     fn limit(&self, records: &mut HashMap<Key, Record>, new: &Key) {
-        let user = records[new].values.get(USERNAME).cloned();
-        let is_own = |record: &Record| record.values.get(USERNAME) == user.as_ref();
+        let user = user_of(&records[new].values).map(str::to_owned);
+        let is_own = |record: &Record| user_of(&record.values) == user.as_deref();
         let mut own: Vec<Key> =
             records.iter().filter(|(_, record)| is_own(record)).map(|(key, _)| *key).collect();
         if user.is_none() || own.len() <= MOST || self.has(Fault::HasNoLimit) {
@@ -277,9 +277,7 @@ impl Listing for Broken {
     ) -> Result<Listed, StoreError> {
         let records: BTreeMap<Key, Record> = self.records().clone().into_iter().collect();
         let is_theirs = |record: &Record| {
-            user.is_none()
-                || self.has(Fault::ListsOthersToo)
-                || record.values.get(USERNAME).map(String::as_str) == user
+            user.is_none() || self.has(Fault::ListsOthersToo) || user_of(&record.values) == user
         };
         let is_listed = |record: &Record| {
             let is_over = self.is_over(record) && !self.has(Fault::ListsTheExpired);
@@ -343,7 +341,7 @@ impl UserIndex for Broken {
         limit: usize,
     ) -> Result<Vec<(Key, Values)>, StoreError> {
         let records = self.records();
-        let is_theirs = |record: &Record| record.values.get(USERNAME).is_some_and(|u| u == user);
+        let is_theirs = |record: &Record| user_of(&record.values) == Some(user);
         let mut found: Vec<_> = records
             .iter()
             .filter(|(_, record)| is_theirs(record) && !self.is_none(record))
@@ -358,7 +356,7 @@ impl UserIndex for Broken {
     }
 
     fn delete_by_user(&self, user: &str) -> Result<(), StoreError> {
-        self.records().retain(|_, record| record.values.get(USERNAME).is_none_or(|u| u != user));
+        self.records().retain(|_, record| user_of(&record.values) != Some(user));
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use waxseal::session::{
 };
 
 use self::cluster::Cluster;
-use super::records::{self, any_key, commit, put};
+use super::records::{self, any_key, commit, put, values};
 use super::{administration, cases, outage, pages};
 
 /// The longest that a call may take, and something for a busy machine.
@@ -154,9 +154,7 @@ fn no_text_is_an_error() {
         for other in texts {
             let key = put(&store, &[(USERNAME, text), (&format!("_{other}"), text)]);
             let expected = |value: &str| -> Values {
-                [(USERNAME, value), (&format!("_{other}"), text)]
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .into()
+                values(&[(USERNAME, value), (&format!("_{other}"), text)])
             };
             assert!(store.find(&key).unwrap() == Some(expected(text)), "{text:.9} {other:.9}");
             update(&store, &key, USERNAME, Some(other));
@@ -167,7 +165,7 @@ fn no_text_is_an_error() {
             let told = Values::from([(name.clone(), text.to_owned())]);
             assert!(found == [(key, told)], "{text:.9} {other:.9}");
             update(&store, &key, &name, None);
-            assert_eq!(store.find(&key).unwrap().unwrap().len(), 1);
+            assert_eq!(store.find(&key).unwrap().unwrap().len(), 2);
             users.delete_by_user(other).unwrap();
             assert_eq!(store.find(&key).unwrap(), None);
         }

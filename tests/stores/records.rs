@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use waxseal::seal::Id;
-use waxseal::session::{Change, Committed, Key, Store, StoreError, Values};
+use waxseal::session::{Change, Committed, Key, MARK, Store, StoreError, USERNAME, Values};
 
 pub const HOUR: Duration = Duration::from_secs(3600);
 
@@ -12,7 +12,13 @@ pub fn any_key() -> Key {
 }
 
 pub fn values(pairs: &[(&str, &str)]) -> Values {
-    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let mut values: Values =
+        pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    // A name is a user's beside the mark of a credential.
+    if values.contains_key(USERNAME) {
+        values.insert(MARK.to_owned(), "mark".to_owned());
+    }
+    values
 }
 
 /// A commit of what is to live for an hour.

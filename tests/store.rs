@@ -417,7 +417,7 @@ fn wrong_expiry_damage_limits_and_marks_fail() {
             (Fault::EndsTheOneThatExpiresFirst, "a_user_has_so_many_records"),
             (Fault::EndsTheNewOne, "a_user_has_so_many_records"),
             (Fault::KeepsOneMarkForAUser, "a_mark_counts_for_its_own_session_alone"),
-            (Fault::LosesMarks, "a_mark_counts_for_its_own_session_alone"),
+            (Fault::LosesMarks, "a_user_has_so_many_records"),
             (Fault::ListsTheExpired, "an_expired_record_is_in_no_list"),
             (Fault::EndsOneStepAlone, "all_records_are_ended"),
         ] {

@@ -187,9 +187,13 @@ impl Store for Broken {
             drop(records);
             thread::sleep(Duration::from_millis(1));
             records = self.records();
-        } else if let (Change::Update(_), Some(newest)) = (change, records.get(&key)) {
-            record = newest.clone();
-            record.is_damaged = false;
+        } else if let Change::Update(_) = change {
+            match records.get(&key) {
+                Some(newest) => record = Record { is_damaged: false, ..newest.clone() },
+                // It was deleted in between.
+                None if !self.has(Fault::RevivesTheDeleted) => return Ok(Committed::Gone),
+                None => {}
+            }
         }
         let is_empty = matches!(change, Change::Update(changes) if changes.is_empty());
         match change {

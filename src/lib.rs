@@ -72,8 +72,14 @@
 //! the feature `json` the traits of `serde` 1 are, and with the feature `http` the types of `http` 1. A new major
 //! version of one of them is a new version of this crate. No other crate's types are in a signature.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+#[cfg(all(any(feature = "server", feature = "sqlite"), not(unix)))]
+compile_error!(
+    "waxseal's feature `server` needs Unix, as sqlite does; the sessions work here: use --no-default-features"
+);
 
 #[cfg(feature = "server")]
 pub mod http;

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use waxseal::seal::Id;
 use waxseal::session::{
-    Change, Committed, Counted, Cursor, Key, LAST_SEEN, Listed, ListedRecord, Listing, MemoryStore,
-    Store, StoreError, USERNAME, UserIndex, Values, conformance, user_of,
+    Change, CommitOutcome, Counted, Cursor, Key, LAST_SEEN, Listed, ListedRecord, Listing,
+    MemoryStore, Store, StoreError, USERNAME, UserIndex, Values, conformance, user_of,
 };
 
 /// What is wrong with a [`Broken`] store.
@@ -168,7 +168,7 @@ impl Store for Broken {
         key: &Key,
         change: &Change,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         let expires = self.expiry(lifetime);
         let key = self.key(key);
         let mut record = match (self.records().get(&key), change) {
@@ -180,7 +180,7 @@ impl Store for Broken {
                 record.clone()
             }
             (None, _) if self.has(Fault::RevivesTheDeleted) => Record::default(),
-            _ => return Ok(Committed::Gone),
+            _ => return Ok(CommitOutcome::Gone),
         };
         let mut records = self.records();
         if self.has(Fault::WritesTheWholeMap) {
@@ -191,7 +191,7 @@ impl Store for Broken {
             match records.get(&key) {
                 Some(newest) => record = Record { is_damaged: false, ..newest.clone() },
                 // It was deleted in between.
-                None if !self.has(Fault::RevivesTheDeleted) => return Ok(Committed::Gone),
+                None if !self.has(Fault::RevivesTheDeleted) => return Ok(CommitOutcome::Gone),
                 None => {}
             }
         }
@@ -228,7 +228,7 @@ impl Store for Broken {
         }
         records.insert(key, record);
         self.limit(&mut records, &key);
-        Ok(Committed::Done)
+        Ok(CommitOutcome::Done)
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {

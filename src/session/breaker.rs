@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Health;
 use super::circuit::Circuit;
 use super::listing::{Counted, Cursor, Listed, Listing};
-use super::store::{Change, Committed, Key, Store, StoreError, Values};
+use super::store::{Change, CommitOutcome, Key, Store, StoreError, Values};
 use super::user_index::UserIndex;
 
 /// The longest that a call waits for its turn.
@@ -57,7 +57,7 @@ impl<S: Store> Store for Breaker<S> {
         key: &Key,
         change: &Change,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         self.run(|store| store.commit(key, change, lifetime))
     }
 

@@ -29,7 +29,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use super::{Change, Committed, Key, MARK, Store, USERNAME, Values};
+use super::{Change, CommitOutcome, Key, MARK, Store, USERNAME, Values};
 use crate::seal::Id;
 
 pub use lifetimes::*;
@@ -286,7 +286,7 @@ pub fn a_damaged_record_is_none(store: &dyn Store, damage: &dyn Fn(&Key)) {
     deleted.is_none();
     damage(&sound.key);
     let replaced = sound.commit(&Change::New(values(&[("b", "2")])), HOUR);
-    sound.expect("a new record in place of a damaged one", replaced, Committed::Done);
+    sound.expect("a new record in place of a damaged one", replaced, CommitOutcome::Done);
     sound.holds(&[("b", "2")]);
 }
 
@@ -310,16 +310,16 @@ impl<'s> Record<'s> {
     ) -> Self {
         let record = Record::absent(rule, store);
         let done = record.commit(&Change::New(values(pairs)), life);
-        record.expect("a new record", done, Committed::Done);
+        record.expect("a new record", done, CommitOutcome::Done);
         record
     }
 
     fn update(&self, changes: &[(&str, Option<&str>)], life: Duration) {
         let done = self.commit(&update(changes), life);
-        self.expect("an update", done, Committed::Done);
+        self.expect("an update", done, CommitOutcome::Done);
     }
 
-    fn commit(&self, change: &Change, life: Duration) -> Committed {
+    fn commit(&self, change: &Change, life: Duration) -> CommitOutcome {
         self.store
             .commit(&self.key, change, life)
             .unwrap_or_else(|error| panic!("{}: commit: {error}", self.rule))
@@ -346,7 +346,7 @@ impl<'s> Record<'s> {
     fn is_gone(&self) {
         for changes in [&[][..], &[("a", None)], &[("a", Some("revived"))]] {
             let done = self.commit(&update(changes), HOUR);
-            self.expect("an update of no record", done, Committed::Gone);
+            self.expect("an update of no record", done, CommitOutcome::Gone);
             self.is_none();
         }
     }

@@ -24,13 +24,13 @@ const LONGEST_CURSOR: usize = 4096;
 /// ```
 /// use std::time::Duration;
 /// use waxseal::seal::Id;
-/// use waxseal::session::{Change, Committed, Key, MemoryStore, Store, Values};
+/// use waxseal::session::{Change, CommitOutcome, Key, MemoryStore, Store, Values};
 ///
 /// let store = MemoryStore::default();
 /// for _ in 0..3 {
 ///     let new = Change::New(Values::new());
 ///     let done = store.commit(&Key::of(Id::random()), &new, Duration::from_secs(60))?;
-///     assert_eq!(done, Committed::Done);
+///     assert_eq!(done, CommitOutcome::Done);
 /// }
 /// let listing = store.listing().expect("this store can list its records");
 /// let first = listing.list_some(None, None, 2, &[])?;

@@ -15,7 +15,7 @@ use self::connection::{Connection, Found, Login, Replaced};
 use super::address::AddressError;
 use super::pool::{Failure, PATIENCE, Pool};
 use super::store::{
-    Change, Changes, Committed, Key, Store, StoreError, Values, apply, delete_damaged,
+    Change, Changes, CommitOutcome, Key, Store, StoreError, Values, apply, delete_damaged,
 };
 use super::{Health, Prefix, StoreSettings, record};
 
@@ -152,19 +152,21 @@ impl MemcachedStore {
         key: &Key,
         changes: &Changes,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         let known = self.forget(key);
         let swapped = known.map(|found| self.swap(key, &found, changes, lifetime)).transpose()?;
         if swapped == Some(Replaced::Done) {
-            return Ok(Committed::Done);
+            return Ok(CommitOutcome::Done);
         }
         // Each failure is another's success.
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
-            let Some(found) = self.run(key, Connection::get)? else { return Ok(Committed::Gone) };
+            let Some(found) = self.run(key, Connection::get)? else {
+                return Ok(CommitOutcome::Gone);
+            };
             match self.swap(key, &found, changes, lifetime)? {
-                Replaced::Done => return Ok(Committed::Done),
-                Replaced::Gone => return Ok(Committed::Gone),
+                Replaced::Done => return Ok(CommitOutcome::Done),
+                Replaced::Gone => return Ok(CommitOutcome::Gone),
                 Replaced::Changed => {}
             }
         }
@@ -225,12 +227,12 @@ impl Store for MemcachedStore {
         key: &Key,
         change: &Change,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         match change {
             Change::New(values) => {
                 let item = record::write(values);
                 self.run(key, |connection, name| connection.set(name, &item, lifetime))?;
-                Ok(Committed::Done)
+                Ok(CommitOutcome::Done)
             }
             Change::Update(changes) => self.update(key, changes, lifetime),
         }

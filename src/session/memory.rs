@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::clock::after;
 use super::listing::{Counted, Cursor, Listed, ListedRecord, Listing};
 use super::session::user_of;
-use super::store::{Change, Committed, Key, Store, StoreError, Values, apply};
+use super::store::{Change, CommitOutcome, Key, Store, StoreError, Values, apply};
 use super::user_index::{LAST_SEEN, USERNAME, UserIndex};
 use super::{Clock, StoreSettings, SystemClock};
 
@@ -93,7 +93,7 @@ impl Store for MemoryStore {
         key: &Key,
         change: &Change,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         let now = self.clock.now();
         let expires = after(now, lifetime);
         let mut records = self.records();
@@ -106,7 +106,7 @@ impl Store for MemoryStore {
             Change::Update(changes) => {
                 let Some(mut record) = records.take(key).filter(|record| record.expires > now)
                 else {
-                    return Ok(Committed::Gone);
+                    return Ok(CommitOutcome::Gone);
                 };
                 apply(changes, &mut record.values);
                 record.expires = expires;
@@ -116,7 +116,7 @@ impl Store for MemoryStore {
                 records.limit(user.as_deref(), key, self.sessions_per_user - 1);
             }
         }
-        Ok(Committed::Done)
+        Ok(CommitOutcome::Done)
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {

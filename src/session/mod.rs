@@ -118,7 +118,7 @@ pub use sessions::{
 pub use settings::{Settings, SettingsError};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteRevocations, SqliteStore};
-pub use store::{Change, Committed, Key, ParseKeyError, Store, StoreError, Values};
+pub use store::{Change, CommitOutcome, Key, ParseKeyError, Store, StoreError, Values};
 pub use store_settings::{Prefix, PrefixError, StoreSettings};
 pub use user_index::{LAST_SEEN, MARK, USERNAME, UserIndex, UserSession};
 pub use visit::{Reply, Visit};

@@ -23,7 +23,7 @@ use super::clock::milliseconds;
 use super::pool::Pool;
 use super::reaper::Reaper;
 use super::remote::Remote;
-use super::store::{Change, Committed, Key, Store, StoreError, Values, delete_damaged};
+use super::store::{Change, CommitOutcome, Key, Store, StoreError, Values, delete_damaged};
 use super::user_index::{USERNAME, UserIndex};
 use super::{Health, Listing, StoreSettings};
 
@@ -223,7 +223,7 @@ impl Store for PostgresStore {
         key: &Key,
         change: &Change,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         change.check_size()?;
         let (record, lifetime) = (bytes(key), Value::Number(milliseconds(lifetime)));
         let written = match change {
@@ -241,10 +241,10 @@ impl Store for PostgresStore {
             }
         };
         if written == 0 {
-            return Ok(Committed::Gone);
+            return Ok(CommitOutcome::Gone);
         }
         self.limit(change.get(USERNAME), key)?;
-        Ok(Committed::Done)
+        Ok(CommitOutcome::Done)
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {

@@ -20,7 +20,7 @@ use self::listing::Scans;
 use super::address::AddressError;
 use super::clock::milliseconds;
 use super::pool::Pool;
-use super::store::{Change, Committed, Key, Store, StoreError, Values, delete_damaged};
+use super::store::{Change, CommitOutcome, Key, Store, StoreError, Values, delete_damaged};
 use super::user_index::UserIndex;
 use super::{Health, Listing, Prefix, StoreSettings};
 pub use revocations::RedisRevocations;
@@ -179,7 +179,7 @@ impl Store for RedisStore {
         key: &Key,
         change: &Change,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         let (kind, changes): (_, Vec<_>) = match change {
             Change::New(values) => {
                 ("new", values.iter().map(|(name, value)| (name, Some(value))).collect())
@@ -198,7 +198,7 @@ impl Store for RedisStore {
             };
         }
         let is_there: bool = self.write(|connection| call.invoke(connection))?;
-        Ok(if is_there { Committed::Done } else { Committed::Gone })
+        Ok(if is_there { CommitOutcome::Done } else { CommitOutcome::Gone })
     }
 
     fn delete(&self, key: &Key) -> Result<(), StoreError> {

@@ -26,7 +26,7 @@ use super::cookie::CookieMaker;
 use super::loaded::{BrowserCookie, Loaded};
 use super::revocations::{List, RevocationStatus, Revocations, Sharing};
 use super::session::Session;
-use super::store::{Committed, Store, StoreError};
+use super::store::{CommitOutcome, Store, StoreError};
 use super::{
     Clock, Counts, Health, SaveError, Saved, Scheme, Settings, SettingsError, SystemClock, payload,
 };
@@ -305,8 +305,8 @@ impl Sessions {
         loop {
             let cookie = self.seal_what_fits(session, sealed)?;
             match self.commit(session, now) {
-                Ok(Committed::Done) => return Ok(Some(cookie)),
-                Ok(Committed::Gone) => return Ok(None),
+                Ok(CommitOutcome::Done) => return Ok(Some(cookie)),
+                Ok(CommitOutcome::Gone) => return Ok(None),
                 // Its server has just been found down, and there are others.
                 Err(StoreError::Unavailable(_))
                     if !self.suits(session)
@@ -421,12 +421,12 @@ impl Sessions {
         idle.min(session.created.saturating_add(lifetimes.absolute.as_secs()))
     }
 
-    fn commit(&self, session: &Session, now: u64) -> Result<Committed, StoreError> {
+    fn commit(&self, session: &Session, now: u64) -> Result<CommitOutcome, StoreError> {
         if self.has_ended(session.id, &session.values, session.created) {
-            return Ok(Committed::Gone);
+            return Ok(CommitOutcome::Gone);
         }
         match &self.storage {
-            Storage::Cookie => Ok(Committed::Done),
+            Storage::Cookie => Ok(CommitOutcome::Done),
             Storage::Store(stored) => {
                 let lifetime = self.expires(session, now).saturating_sub(now);
                 stored.commit(session, now, Duration::from_secs(lifetime))

@@ -22,7 +22,7 @@ use self::table::Sql;
 use super::clock::milliseconds;
 use super::reaper::Reaper;
 use super::session::user_of;
-use super::store::{Change, Committed, Key, Store, StoreError, Values, apply, delete_damaged};
+use super::store::{Change, CommitOutcome, Key, Store, StoreError, Values, apply, delete_damaged};
 use super::user_index::{LAST_SEEN, UserIndex};
 use super::{Health, Listing, StoreSettings, record};
 
@@ -132,7 +132,7 @@ impl Store for SqliteStore {
         key: &Key,
         change: &Change,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         change.check_size()?;
         self.connections.write(|transaction| {
             let updated;
@@ -143,7 +143,7 @@ impl Store for SqliteStore {
                     let row = params![key.as_bytes(), connection::now()];
                     let found = find.query_row(row, |row| bytes(row, 0)).optional()?;
                     let Some(mut values) = found.and_then(|found| record::read(&found)) else {
-                        return Ok(Committed::Gone);
+                        return Ok(CommitOutcome::Gone);
                     };
                     apply(changes, &mut values);
                     updated = values;
@@ -151,7 +151,7 @@ impl Store for SqliteStore {
                 }
             };
             self.put(transaction, key, values, lifetime)?;
-            Ok(Committed::Done)
+            Ok(CommitOutcome::Done)
         })
     }
 

@@ -25,7 +25,7 @@ pub type Values = BTreeMap<String, String>;
 ///
 /// ```
 /// use std::time::Duration;
-/// use waxseal::session::{Change, Committed, Key, Store, StoreError, Values};
+/// use waxseal::session::{Change, CommitOutcome, Key, Store, StoreError, Values};
 ///
 /// /// Another store, whose failures are printed.
 /// struct Loud<S>(S);
@@ -40,7 +40,7 @@ pub type Values = BTreeMap<String, String>;
 ///         key: &Key,
 ///         change: &Change,
 ///         lifetime: Duration,
-///     ) -> Result<Committed, StoreError> {
+///     ) -> Result<CommitOutcome, StoreError> {
 ///         self.0.commit(key, change, lifetime).inspect_err(|error| eprintln!("commit: {error}"))
 ///     }
 ///
@@ -65,7 +65,7 @@ pub trait Store: Send + Sync {
     /// count, which is as good as its longest.
     ///
     /// An update sends what changed, never the whole map: two requests that change different names
-    /// at once both keep their change. [`Committed::Gone`], and nothing is written, where an update
+    /// at once both keep their change. [`CommitOutcome::Gone`], and nothing is written, where an update
     /// finds no record because it was deleted or has expired: a slow request revives nothing.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ pub trait Store: Send + Sync {
         key: &Key,
         change: &Change,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError>;
+    ) -> Result<CommitOutcome, StoreError>;
 
     /// Deletes the record under `key`. That there is none is no error.
     ///
@@ -119,7 +119,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         key: &Key,
         change: &Change,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         (**self).commit(key, change, lifetime)
     }
 
@@ -227,15 +227,15 @@ impl fmt::Display for Key {
 /// ```
 /// use std::time::Duration;
 /// use waxseal::seal::Id;
-/// use waxseal::session::{Change, Committed, Key, MemoryStore, Store, Values};
+/// use waxseal::session::{Change, CommitOutcome, Key, MemoryStore, Store, Values};
 ///
 /// let (store, key) = (MemoryStore::default(), Key::of(Id::random()));
 /// let minute = Duration::from_secs(60);
 /// let update = Change::Update([("theme".to_owned(), Some("dark".to_owned()))].into());
 ///
-/// assert_eq!(store.commit(&key, &update, minute)?, Committed::Gone); // there is no record
-/// assert_eq!(store.commit(&key, &Change::New(Values::new()), minute)?, Committed::Done);
-/// assert_eq!(store.commit(&key, &update, minute)?, Committed::Done);
+/// assert_eq!(store.commit(&key, &update, minute)?, CommitOutcome::Gone); // there is no record
+/// assert_eq!(store.commit(&key, &Change::New(Values::new()), minute)?, CommitOutcome::Done);
+/// assert_eq!(store.commit(&key, &update, minute)?, CommitOutcome::Done);
 /// assert_eq!(store.find(&key)?.unwrap()["theme"], "dark");
 /// # Ok::<(), waxseal::session::StoreError>(())
 /// ```
@@ -343,7 +343,7 @@ pub(super) fn delete_damaged(store: &dyn Store, key: &Key) -> Option<Values> {
 /// How a commit ended. [`Change`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Committed {
+pub enum CommitOutcome {
     /// The change is in the store.
     Done,
     /// The record was deleted, or has expired, since it was found. Nothing was written.

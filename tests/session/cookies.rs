@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use waxseal::seal::{Lifetimes, MAX_COOKIE};
 use waxseal::session::{
-    Change, Committed, Cookie, Key, Outcome, SameSite, SaveError, Scheme, Secure, Sessions,
+    Change, CommitOutcome, Cookie, Key, Outcome, SameSite, SaveError, Scheme, Secure, Sessions,
     Settings, SettingsError, Store, StoreError, Values,
 };
 
@@ -70,7 +70,7 @@ fn a_session_larger_than_the_store_allows_is_too_large_as_well() {
         fn find(&self, _: &Key) -> Result<Option<Values>, StoreError> {
             Ok(None)
         }
-        fn commit(&self, _: &Key, _: &Change, _: Duration) -> Result<Committed, StoreError> {
+        fn commit(&self, _: &Key, _: &Change, _: Duration) -> Result<CommitOutcome, StoreError> {
             Err(StoreError::TooLarge { size: 2, limit: 1 })
         }
         fn delete(&self, _: &Key) -> Result<(), StoreError> {

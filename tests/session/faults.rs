@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use waxseal::session::{
-    Change, Committed, Health, Key, Level, MemoryStore, Outcome, SaveError, Scheme, Session,
+    Change, CommitOutcome, Health, Key, Level, MemoryStore, Outcome, SaveError, Scheme, Session,
     Sessions, Store, StoreError, Values,
 };
 
@@ -78,7 +78,12 @@ impl Store for Full {
         self.store.find(key)
     }
 
-    fn commit(&self, key: &Key, change: &Change, life: Duration) -> Result<Committed, StoreError> {
+    fn commit(
+        &self,
+        key: &Key,
+        change: &Change,
+        life: Duration,
+    ) -> Result<CommitOutcome, StoreError> {
         self.refuse()?;
         self.store.commit(key, change, life)
     }
@@ -131,7 +136,12 @@ impl Store for Halved {
         self.store.find(key)
     }
 
-    fn commit(&self, key: &Key, change: &Change, life: Duration) -> Result<Committed, StoreError> {
+    fn commit(
+        &self,
+        key: &Key,
+        change: &Change,
+        life: Duration,
+    ) -> Result<CommitOutcome, StoreError> {
         if key.as_bytes()[0].is_multiple_of(2) {
             self.is_known.store(true, Ordering::SeqCst);
             self.in_vain.fetch_add(1, Ordering::SeqCst);
@@ -187,7 +197,7 @@ fn where_no_id_will_do_it_is_an_error_at_once() {
             Ok(None)
         }
 
-        fn commit(&self, _: &Key, _: &Change, _: Duration) -> Result<Committed, StoreError> {
+        fn commit(&self, _: &Key, _: &Change, _: Duration) -> Result<CommitOutcome, StoreError> {
             Err(StoreError::Unavailable("it is down".into()))
         }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use waxseal::seal::Id;
 use waxseal::session::{
-    Change, Committed, Cookie, Key, ManualClock, MemoryStore, Outcome, Reach, Scheme, Session,
+    Change, CommitOutcome, Cookie, Key, ManualClock, MemoryStore, Outcome, Reach, Scheme, Session,
     Sessions, Settings, Store, StoreError, UserIndex, UserSession, Values,
 };
 
@@ -151,7 +151,12 @@ impl Store for Failing {
         self.store.find(key)
     }
 
-    fn commit(&self, key: &Key, change: &Change, life: Duration) -> Result<Committed, StoreError> {
+    fn commit(
+        &self,
+        key: &Key,
+        change: &Change,
+        life: Duration,
+    ) -> Result<CommitOutcome, StoreError> {
         self.store.commit(key, change, life)
     }
 

@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use waxseal::seal::{Header, Id, Lifetimes, Version};
 use waxseal::session::{
-    Change, Committed, Cookie, Key, Level, MemoryRevocations, Outcome, Session, SessionLifetime,
-    Settings, Store,
+    Change, CommitOutcome, Cookie, Key, Level, MemoryRevocations, Outcome, Session,
+    SessionLifetime, Settings, Store,
 };
 
 use super::support::{
@@ -465,7 +465,7 @@ fn a_lifetime_in_a_record_that_cannot_be_read_is_that_of_the_seal() {
     values.insert("_lifetime".to_owned(), "for ever".to_owned());
     let change = Change::New(values);
     let key = Key::of(session.id());
-    assert_eq!(site.store.commit(&key, &change, life(DAY)).unwrap(), Committed::Done);
+    assert_eq!(site.store.commit(&key, &change, life(DAY)).unwrap(), CommitOutcome::Done);
     assert_eq!(site.load(&header(&cookie)).lifetime(), idle(HOUR));
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal::seal::{Header, Id, Keyring, Lifetimes, Opened, SessionLifetime, Version};
 use waxseal::session::{
-    Change, Clock, Committed, Cookie, Flash, Key, ManualClock, MemoryStore, Outcome, Scheme,
+    Change, Clock, CommitOutcome, Cookie, Flash, Key, ManualClock, MemoryStore, Outcome, Scheme,
     Session, Sessions, Settings, Store, StoreError, Values,
 };
 
@@ -97,7 +97,7 @@ impl Store for Probe {
         key: &Key,
         change: &Change,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         self.hear(Call::Commit(*key, change.clone(), lifetime))?;
         self.store.commit(key, change, lifetime)
     }

@@ -1,7 +1,7 @@
 //! Who is signed in, with which credential, and ending all of a user's sessions.
 
 use waxseal::seal::{Fingerprint, Keyring};
-use waxseal::session::{Change, Committed, Key, Outcome, Reach, ReservedName, Session, Store};
+use waxseal::session::{Change, CommitOutcome, Key, Outcome, Reach, ReservedName, Session, Store};
 
 use super::support::{
     ABSOLUTE, DAY, IDLE, NOW, Place, SKEW, Site, by_hand, keyring, life, new_keyring,
@@ -145,7 +145,7 @@ fn an_unbound_mark_counts_in_a_sealed_cookie_alone() {
     let key = Key::of(site.load(&cookies).id());
     for mark in [fingerprint(&keyring(), "foo").mark(), "nonsense".to_owned(), String::new()] {
         let change = Change::Update([("_auth".to_owned(), Some(mark))].into());
-        assert_eq!(site.store.commit(&key, &change, life(IDLE)).unwrap(), Committed::Done);
+        assert_eq!(site.store.commit(&key, &change, life(IDLE)).unwrap(), CommitOutcome::Done);
         let mut session = site.load(&cookies);
         assert_eq!(session.user(), None);
         assert!(!session.confirm(&fingerprint(&keyring(), "foo")));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use waxseal::seal::{Keyring, Lifetimes};
 use waxseal::session::{
-    Breaker, CannotList, Change, Committed, Key, Level, Outcome, Reach, Scheme, Session,
+    Breaker, CannotList, Change, CommitOutcome, Key, Level, Outcome, Reach, Scheme, Session,
     SessionLifetime, Sessions, Settings, Store, StoreError, StoreSettings, UserIndex, Values,
     conformance,
 };
@@ -152,7 +152,12 @@ impl<S: Store> Store for Counting<S> {
         self.store.find(key)
     }
 
-    fn commit(&self, key: &Key, change: &Change, life: Duration) -> Result<Committed, StoreError> {
+    fn commit(
+        &self,
+        key: &Key,
+        change: &Change,
+        life: Duration,
+    ) -> Result<CommitOutcome, StoreError> {
         self.writes.fetch_add(1, Ordering::SeqCst);
         self.store.commit(key, change, life)
     }

@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use waxseal::session::{Change, Committed, Key, MemcachedStore, Store, StoreError, StoreSettings};
+use waxseal::session::{
+    Change, CommitOutcome, Key, MemcachedStore, Store, StoreError, StoreSettings,
+};
 
 use super::records::{HOUR, any_key, put, update, values};
 use super::server::Server;
@@ -100,12 +102,12 @@ fn one_round_trip_to_load_and_one_to_commit() {
     let replace = get + 8 + item;
     assert_eq!(traffic(&|| {}), (0, 0, 0));
     assert_eq!(traffic(&|| drop(store.find(&key).unwrap().unwrap())), (1, 0, get));
-    let commit = || assert_eq!(update(&store, &key, "a", "2"), Committed::Done);
+    let commit = || assert_eq!(update(&store, &key, "a", "2"), CommitOutcome::Done);
     assert_eq!(traffic(&commit), (0, 1, replace), "the item is remembered");
     assert_eq!(traffic(&commit), (1, 1, get + replace), "for one commit");
     // Somebody else comes between.
     store.find(&key).unwrap();
-    assert_eq!(update(&open(&server), &key, "a", "3"), Committed::Done);
+    assert_eq!(update(&open(&server), &key, "a", "3"), CommitOutcome::Done);
     assert_eq!(traffic(&commit), (1, 2, get + 2 * replace));
     assert_eq!(traffic(&|| _ = put(&store, &[("a", "1")])), (0, 1, replace));
     assert_eq!(traffic(&|| store.delete(&key).unwrap()), (0, 0, get));
@@ -119,7 +121,7 @@ fn any_text_is_kept_with_a_nul_too() {
     let pairs = [("\0", "a\0b"), ("", ""), ("=", "&"), ("\n", "\r\n"), ("_flash", "+")];
     let key = put(&store, &pairs);
     assert_eq!(store.find(&key).unwrap(), Some(values(&pairs)));
-    assert_eq!(update(&store, &key, "_flash", "\0"), Committed::Done);
+    assert_eq!(update(&store, &key, "_flash", "\0"), CommitOutcome::Done);
     assert_eq!(store.find(&key).unwrap().unwrap()["_flash"], "\0");
 }
 
@@ -142,7 +144,7 @@ fn more_than_the_server_takes_is_too_large_and_changes_nothing() {
             assert_eq!(store.find(&key).unwrap(), Some(values(&[("a", "1")])));
         }
         let nearly = "x".repeat(expected - 1000);
-        assert_eq!(update(&store, &key, "a", nearly.as_str()), Committed::Done);
+        assert_eq!(update(&store, &key, "a", nearly.as_str()), CommitOutcome::Done);
         assert_eq!(store.find(&key).unwrap().unwrap()["a"], nearly);
         assert_eq!(connections(), so_far + 1, "the test's own");
     }
@@ -155,7 +157,7 @@ fn a_record_expires_by_the_servers_clock_and_leaves_nothing() {
     let (store, mut lines) = (open(&server), Lines::of(&server));
     let new = |lifetime: Duration| {
         let (key, change) = (any_key(), Change::New(values(&[("a", "1")])));
-        assert_eq!(store.commit(&key, &change, lifetime).unwrap(), Committed::Done);
+        assert_eq!(store.commit(&key, &change, lifetime).unwrap(), CommitOutcome::Done);
         key
     };
     let (soon, nothing) = (new(Duration::from_millis(1500)), new(Duration::ZERO));
@@ -175,7 +177,7 @@ fn a_record_expires_by_the_servers_clock_and_leaves_nothing() {
     assert!(store.find(&soon).unwrap().is_some());
     thread::sleep(Duration::from_millis(2700));
     assert_eq!([soon, nothing].map(|key| store.find(&key).unwrap()), [None, None]);
-    assert_eq!(update(&store, &soon, "a", "2"), Committed::Gone);
+    assert_eq!(update(&store, &soon, "a", "2"), CommitOutcome::Gone);
     assert_eq!(lines.ask("lru_crawler metadump all").len(), 2, "those of months");
 }
 
@@ -187,11 +189,11 @@ fn what_is_remembered_decides_nothing() {
     let key = any_key();
     let change = Change::New(values(&[("a", "1")]));
     let soon = Duration::from_secs(1);
-    assert_eq!(store.commit(&key, &change, soon).unwrap(), Committed::Done);
+    assert_eq!(store.commit(&key, &change, soon).unwrap(), CommitOutcome::Done);
     assert!(store.find(&key).unwrap().is_some());
-    assert_eq!(update(&other, &key, "b", "2"), Committed::Done);
+    assert_eq!(update(&other, &key, "b", "2"), CommitOutcome::Done);
     thread::sleep(Duration::from_millis(3100));
-    assert_eq!(update(&store, &key, "c", "3"), Committed::Done);
+    assert_eq!(update(&store, &key, "c", "3"), CommitOutcome::Done);
     let expected = values(&[("a", "1"), ("b", "2"), ("c", "3")]);
     assert_eq!(store.find(&key).unwrap(), Some(expected));
 }
@@ -287,7 +289,7 @@ fn sasl_lets_in_who_has_the_password() {
     let by_parts =
         MemcachedStore::open_as(&host, "user", PASSWORD, &StoreSettings::default()).unwrap();
     let key = put(&by_address, &[("a", "1")]);
-    assert_eq!(update(&by_parts, &key, "b", "2"), Committed::Done);
+    assert_eq!(update(&by_parts, &key, "b", "2"), CommitOutcome::Done);
     assert_eq!(by_address.find(&key).unwrap(), Some(values(&[("a", "1"), ("b", "2")])));
     assert_eq!(format!("{by_address:?}"), "MemcachedStore { .. }");
 

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use waxseal::session::{
-    Change, Committed, Key, PostgresStore, Store, StoreError, StoreSettings, USERNAME, Values,
+    Change, CommitOutcome, Key, PostgresStore, Store, StoreError, StoreSettings, USERNAME, Values,
 };
 
 use self::cluster::Cluster;
@@ -22,7 +22,7 @@ use super::{administration, cases, outage, pages};
 const PROMPT: Duration = Duration::from_millis(2500);
 
 fn update(store: &PostgresStore, key: &Key, name: &str, value: Option<&str>) {
-    assert_eq!(records::update(store, key, name, value), Committed::Done);
+    assert_eq!(records::update(store, key, name, value), CommitOutcome::Done);
 }
 
 /// Waits until calls are let through again.
@@ -179,7 +179,7 @@ fn no_text_is_an_error() {
     // No lifetime is one either.
     for lifetime in [Duration::MAX, Duration::ZERO] {
         let done = store.commit(&keys[0], &Change::Update([].into()), lifetime);
-        assert_eq!(done.unwrap(), Committed::Done);
+        assert_eq!(done.unwrap(), CommitOutcome::Done);
         let _ = commit(&store, &keys[0], &Change::New(Values::new())).unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use waxseal::seal::Id;
-use waxseal::session::{Change, Committed, Key, MARK, Store, StoreError, USERNAME, Values};
+use waxseal::session::{Change, CommitOutcome, Key, MARK, Store, StoreError, USERNAME, Values};
 
 pub const HOUR: Duration = Duration::from_secs(3600);
 
@@ -22,7 +22,7 @@ pub fn values(pairs: &[(&str, &str)]) -> Values {
 }
 
 /// A commit of what is to live for an hour.
-pub fn commit(store: &dyn Store, key: &Key, change: &Change) -> Result<Committed, StoreError> {
+pub fn commit(store: &dyn Store, key: &Key, change: &Change) -> Result<CommitOutcome, StoreError> {
     store.commit(key, change, HOUR)
 }
 
@@ -30,7 +30,7 @@ pub fn commit(store: &dyn Store, key: &Key, change: &Change) -> Result<Committed
 pub fn put(store: &dyn Store, pairs: &[(&str, &str)]) -> Key {
     let key = any_key();
     let done = commit(store, &key, &Change::New(values(pairs)));
-    assert_eq!(done.unwrap(), Committed::Done);
+    assert_eq!(done.unwrap(), CommitOutcome::Done);
     key
 }
 
@@ -40,7 +40,7 @@ pub fn update<'v>(
     key: &Key,
     name: &str,
     value: impl Into<Option<&'v str>>,
-) -> Committed {
+) -> CommitOutcome {
     let change = Change::Update([(name.to_owned(), value.into().map(str::to_owned))].into());
     commit(store, key, &change).unwrap()
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use redis::{Commands, Connection};
 use waxseal::session::{
-    Change, Committed, Key, RedisStore, Store, StoreError, StoreSettings, Tls, USERNAME, UserIndex,
-    Values,
+    Change, CommitOutcome, Key, RedisStore, Store, StoreError, StoreSettings, Tls, USERNAME,
+    UserIndex, Values,
 };
 
 use super::records::{HOUR, any_key, put, update, values};
@@ -108,8 +108,11 @@ fn one_round_trip_to_load_and_one_to_commit() {
     };
     assert_eq!(trips(&|| {}), 0);
     assert_eq!(trips(&|| drop(store.find(&key).unwrap().unwrap())), 1);
-    assert_eq!(trips(&|| assert_eq!(update(&store, &key, "a", Some("2")), Committed::Done)), 1);
-    assert_eq!(trips(&|| assert_eq!(update(&store, &any_key(), "a", None), Committed::Gone)), 1);
+    assert_eq!(trips(&|| assert_eq!(update(&store, &key, "a", Some("2")), CommitOutcome::Done)), 1);
+    assert_eq!(
+        trips(&|| assert_eq!(update(&store, &any_key(), "a", None), CommitOutcome::Gone)),
+        1
+    );
     assert_eq!(trips(&|| _ = put(&store, &[(USERNAME, "foo")])), 1);
     assert_eq!(trips(&|| drop(store.find_by_user("foo", &["a"], 9).unwrap())), 1);
     assert_eq!(trips(&|| store.delete(&key).unwrap()), 1);
@@ -124,7 +127,7 @@ fn any_text_is_kept_with_a_nul_too() {
     let pairs = [("\0", "a\0b"), ("", ""), (".", "="), ("=", "."), ("=username", "\u{10ffff}")];
     let key = put(&store, &pairs);
     assert_eq!(store.find(&key).unwrap(), Some(values(&pairs)));
-    assert_eq!(update(&store, &key, ".", None), Committed::Done);
+    assert_eq!(update(&store, &key, ".", None), CommitOutcome::Done);
     assert_eq!(store.find(&key).unwrap().unwrap().len(), pairs.len() - 1);
     let user = "a\0*?[]\r\nb";
     let key = put(&store, &[(USERNAME, user), ("\0", "\0")]);
@@ -140,10 +143,10 @@ fn a_record_may_have_any_number_of_names() {
     let many: Values = (0..20_000).map(|at| (at.to_string(), "v".to_owned())).collect();
     let key = any_key();
     let done = store.commit(&key, &Change::New(many.clone()), HOUR).unwrap();
-    assert_eq!(done, Committed::Done);
+    assert_eq!(done, CommitOutcome::Done);
     assert_eq!(store.find(&key).unwrap().as_ref(), Some(&many));
     let all = Change::Update(many.into_keys().map(|name| (name, None)).collect());
-    assert_eq!(store.commit(&key, &all, HOUR).unwrap(), Committed::Done);
+    assert_eq!(store.commit(&key, &all, HOUR).unwrap(), CommitOutcome::Done);
     assert_eq!(store.find(&key).unwrap(), Some(Values::new()));
 }
 
@@ -159,7 +162,7 @@ fn more_than_any_session_should_have_is_too_large() {
     let refused = commit(limit + 1).unwrap_err();
     let StoreError::TooLarge { size, limit: told } = refused else { panic!("{refused:?}") };
     assert_eq!((size, told), (limit + 1, limit));
-    assert_eq!(commit(limit).unwrap(), Committed::Done);
+    assert_eq!(commit(limit).unwrap(), CommitOutcome::Done);
 }
 
 /// More than one script deletes.
@@ -195,7 +198,7 @@ fn nothing_is_left_once_all_has_expired() {
     let soon = Duration::from_millis;
     let new = |millis| {
         let (key, change) = (any_key(), Change::New(values(&[(USERNAME, "foo")])));
-        assert_eq!(store.commit(&key, &change, soon(millis)).unwrap(), Committed::Done);
+        assert_eq!(store.commit(&key, &change, soon(millis)).unwrap(), CommitOutcome::Done);
         key
     };
     let (_, later) = (new(300), new(1500));
@@ -204,14 +207,14 @@ fn nothing_is_left_once_all_has_expired() {
     assert_eq!(store.find_by_user("foo", &[], 9).unwrap(), [(later, Values::new())]);
     // The set is tidied by who touches it.
     let change = Change::Update([].into());
-    assert_eq!(store.commit(&later, &change, soon(500)).unwrap(), Committed::Done);
+    assert_eq!(store.commit(&later, &change, soon(500)).unwrap(), CommitOutcome::Done);
     assert_eq!(connection.zcard::<_, i64>("waxseal:user:foo").unwrap(), 1);
     thread::sleep(Duration::from_millis(700));
     assert_eq!(redis::cmd("DBSIZE").query::<i64>(&mut connection).unwrap(), 0);
     // One that lives for nothing is not kept for a moment.
     let key = any_key();
     let change = Change::New(values(&[(USERNAME, "foo")]));
-    assert_eq!(store.commit(&key, &change, Duration::ZERO).unwrap(), Committed::Done);
+    assert_eq!(store.commit(&key, &change, Duration::ZERO).unwrap(), CommitOutcome::Done);
     assert_eq!(redis::cmd("DBSIZE").query::<i64>(&mut connection).unwrap(), 0);
 }
 
@@ -228,7 +231,7 @@ fn a_connection_that_was_dropped_while_idle_is_replaced_in_silence() {
     assert_eq!(store.find(&key).unwrap(), Some(values(&[("a", "1")])));
     let killed: i64 = command.query(&mut own).unwrap();
     assert_eq!(killed, 1);
-    assert_eq!(update(&store, &key, "a", Some("2")), Committed::Done);
+    assert_eq!(update(&store, &key, "a", Some("2")), CommitOutcome::Done);
     // A server that was replaced has neither the connections nor the scripts of before.
     server.stop();
     let down = store.find(&key).unwrap_err();
@@ -356,7 +359,7 @@ fn a_certificate_signed_by_itself_is_for_those_who_ask_for_it() {
 
     let unverified = RedisStore::open(&address, Tls::Unverified).unwrap();
     let key = put(&unverified, &[("a", "1")]);
-    assert_eq!(update(&unverified, &key, "b", Some("2")), Committed::Done);
+    assert_eq!(update(&unverified, &key, "b", Some("2")), CommitOutcome::Done);
     assert_eq!(unverified.find(&key).unwrap(), Some(values(&[("a", "1"), ("b", "2")])));
     // The server drops it: with TLS too, nobody notices.
     server.stop();

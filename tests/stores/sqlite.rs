@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use waxseal::session::{
-    Change, Committed, Key, SqliteStore, Store, StoreError, StoreSettings, USERNAME, UserIndex,
+    Change, CommitOutcome, Key, SqliteStore, Store, StoreError, StoreSettings, USERNAME, UserIndex,
 };
 
 use super::records::{HOUR, any_key, commit, put, update, values};
@@ -296,7 +296,7 @@ fn a_lock_holds_up_those_who_write_alone_and_not_for_long() {
         let committed = scope.spawn(|| update(&store, &key, "b", "2"));
         thread::sleep(Duration::from_millis(400));
         holder.execute_batch("ROLLBACK").unwrap();
-        assert_eq!(committed.join().unwrap(), Committed::Done);
+        assert_eq!(committed.join().unwrap(), CommitOutcome::Done);
     });
 }
 
@@ -353,7 +353,7 @@ fn the_expired_go_and_the_file_belongs_to_several_sites() {
     let soon = Change::New(values(&[("a", "1")]));
     for _ in 0..1500 {
         let done = one.commit(&any_key(), &soon, Duration::from_millis(1)).unwrap();
-        assert_eq!(done, Committed::Done);
+        assert_eq!(done, CommitOutcome::Done);
     }
     let _ = one.commit(&key, &Change::Update([].into()), HOUR).unwrap();
     let third = SqliteStore::open_with(place.file(), &settings("a:")).unwrap();

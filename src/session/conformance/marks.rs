@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{HOUR, any_user};
 use crate::seal::{Fingerprint, Keyring};
 use crate::session::{
-    Change, Committed, Key, MARK, Saved, Scheme, Session, Sessions, Store, USERNAME, Values,
+    Change, CommitOutcome, Key, MARK, Saved, Scheme, Session, Sessions, Store, USERNAME, Values,
 };
 
 /// A user who signed in is confirmed, in several sessions at once and after a session is renewed. A record
@@ -30,7 +30,7 @@ pub fn a_mark_counts_for_its_own_session_alone(store: Arc<dyn Store>) {
         site.expects(&mut site.load(&cookies), &mallory, true);
         let key = Key::of(site.load(&cookies).id());
         let done = store.commit(&key, &copied, HOUR);
-        assert!(matches!(done, Ok(Committed::Done)), "{rule}: commit: {done:?}");
+        assert!(matches!(done, Ok(CommitOutcome::Done)), "{rule}: commit: {done:?}");
         let mut session = site.load(&cookies);
         site.expects(&mut session, &alice, false);
         site.expects(&mut session, &mallory, false);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use super::{GRACE, HOUR, Record, SOON, any_user, values};
-use crate::session::{Change, Committed, Key, LAST_SEEN, Store, USERNAME, UserIndex, Values};
+use crate::session::{Change, CommitOutcome, Key, LAST_SEEN, Store, USERNAME, UserIndex, Values};
 
 /// Users whose names differ in anything have their own records; who has none has none, and a record
 /// without the value `username` is nobody's.
@@ -21,7 +21,7 @@ pub fn users_have_their_own_records(store: &dyn Store, users: &dyn UserIndex) {
     let claims =
         Values::from([(USERNAME.to_owned(), name.clone()), ("note".to_owned(), "1".to_owned())]);
     let claimed = nobodys.commit(&Change::New(claims), HOUR);
-    nobodys.expect("commit", claimed, Committed::Done);
+    nobodys.expect("commit", claimed, CommitOutcome::Done);
     for (name, own) in names.iter().zip(&records) {
         let told = values(&[("note", "1")]);
         let expected = own.iter().map(|record| (record.key, told.clone())).collect();
@@ -55,7 +55,7 @@ pub fn a_record_follows_its_user(store: &dyn Store, users: &dyn UserIndex) {
     record.update(&[("a", None)], HOUR);
     expect(Some(&one));
     let replaced = record.commit(&Change::New(values(&[(USERNAME, &other)])), HOUR);
-    record.expect("a new record in place of another", replaced, Committed::Done);
+    record.expect("a new record in place of another", replaced, CommitOutcome::Done);
     expect(Some(&other));
     record.delete();
     expect(None);

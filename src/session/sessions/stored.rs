@@ -8,7 +8,7 @@ use log::{error, info};
 
 use super::super::lifetime::Noted;
 use super::super::session::{Session, user_of};
-use super::super::store::{Committed, Key, Store, StoreError, Values};
+use super::super::store::{CommitOutcome, Key, Store, StoreError, Values};
 use super::super::user_index::{self, MARK, UserIndex};
 use super::super::{Health, Listing};
 use crate::seal::{Id, Keyring, SessionLifetime};
@@ -50,7 +50,7 @@ impl Stored {
         session: &Session,
         now: u64,
         lifetime: Duration,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitOutcome, StoreError> {
         let mut change = session.change();
         if let Some(mark) = change.get(MARK) {
             let bound = self.keyring.bind(mark, session.id);

@@ -2,6 +2,9 @@ PORT ?= 5000
 PYTHON ?= python3
 REFERENCE := target/reference
 SUITES := target/suites
+API := target/api
+# rustdoc's JSON is not stable yet, which this variable has stable Rust overlook.
+PUBLIC_API := PATH="$(CURDIR)/$(API)/bin:$$PATH" RUSTC_BOOTSTRAP=1 cargo +stable public-api -sss --all-features
 BROWSER := tests/browser
 # Where there is no musl: glibc, linked statically. Its dlsym finds nothing, so getrandom is told to
 # make the system call, or it would want /dev/urandom.
@@ -12,7 +15,7 @@ FUZZ_TARGETS := open load form client
 FUZZ_SECONDS ?= 20
 
 .PHONY: run test test-stores store-packages test-proxies test-features test-reference test-suites test-browser check bench bench-quick bench-library bench-stores bench-front-door bench-fairness \
-	instructions instructions-record bench-tools static chroot-test fuzz package
+	instructions instructions-record bench-tools static chroot-test fuzz package api api-record compilers
 
 run: .env
 	cargo build --bin waxseal
@@ -129,6 +132,21 @@ instructions:
 instructions-record:
 	@.ci/install valgrind
 	benches/instructions.py --record
+
+# The public API, against the file that has it: no change of it goes unseen. `api-record` writes it anew.
+api: $(API)/bin/cargo-public-api
+	$(PUBLIC_API) > target/api.txt
+	diff -u api.txt target/api.txt
+
+api-record: $(API)/bin/cargo-public-api
+	$(PUBLIC_API) > api.txt
+
+$(API)/bin/cargo-public-api:
+	cargo install cargo-public-api --version 0.52.0 --locked --quiet --root $(API) --target-dir target/api-build
+
+# The sessions with the oldest compiler that they promise.
+compilers:
+	.ci/check-compilers
 
 # What crates.io would get.
 package:

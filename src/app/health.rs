@@ -20,7 +20,7 @@ fn of_store(app: &App) -> String {
         Health::Up => "ok".to_owned(),
         Health::Refuses => format!("ok, but the session store refuses changes: {store}"),
         Health::Partly => format!("ok, but a server of the session store is down: {store}"),
-        Health::Down => format!("ok, but the session store is down: {store}"),
+        _ => format!("ok, but the session store is down: {store}"),
     }
 }
 

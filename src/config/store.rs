@@ -60,7 +60,10 @@ impl Reader {
         let defaults = StoreSettings::default();
         let most = self.number(SESSIONS_PER_USER, defaults.sessions_per_user, PER_USER);
         let sessions_per_user = if is_demo { usize::MAX } else { most };
-        let settings = StoreSettings { prefix: self.prefix(), connections, sessions_per_user };
+        let settings = StoreSettings::default()
+            .with_prefix(self.prefix())
+            .with_connections(connections)
+            .with_sessions_per_user(sessions_per_user);
         match name? {
             "redis" => self.redis(&settings),
             "memcached" => self.memcached(&settings),
@@ -95,7 +98,7 @@ impl Reader {
         }
         let connections = self.connections(workers);
         let settings =
-            StoreSettings { prefix: self.prefix(), connections, ..StoreSettings::default() };
+            StoreSettings::default().with_prefix(self.prefix()).with_connections(connections);
         match name {
             "redis" => self.redis_revocations(&settings),
             "postgres" => self.postgres_revocations(&settings),

@@ -106,6 +106,7 @@ fn escapes_are_whole(body: &[u8]) -> bool {
 /// assert_eq!((error, error.status()), (FormError::Undecodable, 400));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FormError {
     /// Larger than allowed here: 413.
     TooLarge,

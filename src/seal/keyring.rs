@@ -220,6 +220,7 @@ pub fn looks_weak(key: &[u8]) -> bool {
 
 /// One of the two keys of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeyKind {
     /// The key of the HMAC.
     Authentication,

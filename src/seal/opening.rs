@@ -185,6 +185,7 @@ impl Sealed {
 
 /// What a cookie value held. The [module](super) has an example.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Opened {
     /// What it says of its session.
     pub header: Header,

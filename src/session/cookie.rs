@@ -38,6 +38,7 @@ pub enum Scheme {
 /// assert!(embedded.check().is_ok());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Secure {
     /// Where the visitor came by HTTPS.
     #[default]

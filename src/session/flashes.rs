@@ -18,6 +18,7 @@ const FLASH: &str = "_flash";
 
 /// How a flash is to be shown. The levels are Django's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Level {
     /// For those who develop the site.
     Debug,
@@ -70,6 +71,7 @@ pub struct Flash {
 /// The flash is longer than all flashes of a session may be together: 2,048 bytes as they are sealed, where a
 /// letter of ASCII takes one byte, and most other characters three for each of their bytes in UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FlashTooLong;
 
 impl fmt::Display for FlashTooLong {

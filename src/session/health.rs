@@ -8,6 +8,7 @@
 /// assert_eq!(MemoryStore::default().health(), Health::Up);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Health {
     /// It does what it is asked.
     Up,

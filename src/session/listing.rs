@@ -203,6 +203,7 @@ impl fmt::Display for Cursor {
 /// assert_eq!(error.to_string(), "this is no cursor of a list of sessions");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParseCursorError;
 
 impl fmt::Display for ParseCursorError {

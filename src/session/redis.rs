@@ -74,6 +74,7 @@ pub struct RedisStore {
 
 /// Whether the certificate of a server is verified, where its address asks for TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Tls {
     /// It must be for the address's host, and signed by an authority that this machine trusts (the
     /// variable `SSL_CERT_FILE` names other authorities).

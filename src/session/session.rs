@@ -423,6 +423,7 @@ fn is_reserved(name: &str) -> bool {
 
 /// `username` and names that begin with `_` are Waxseal's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReservedName;
 
 impl fmt::Display for ReservedName {

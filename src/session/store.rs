@@ -205,6 +205,7 @@ fn hex_digit(digit: u8) -> Result<u8, ParseKeyError> {
 
 /// A key is 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParseKeyError;
 
 impl fmt::Display for ParseKeyError {

@@ -9,11 +9,12 @@ use std::str::FromStr;
 /// ```
 /// use waxseal::session::StoreSettings;
 ///
-/// let settings = StoreSettings { prefix: "shop:".parse()?, ..StoreSettings::default() };
+/// let settings = StoreSettings::default().with_prefix("shop:".parse()?);
 /// assert_eq!(settings.sessions_per_user, 100);
 /// # Ok::<(), waxseal::session::PrefixError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoreSettings {
     /// The beginning of the names of keys, or of the table. Default: nothing.
     pub prefix: Prefix,
@@ -29,6 +30,26 @@ pub struct StoreSettings {
 impl Default for StoreSettings {
     fn default() -> StoreSettings {
         StoreSettings { prefix: Prefix::default(), connections: 4, sessions_per_user: 100 }
+    }
+}
+
+impl StoreSettings {
+    /// The same with another [`prefix`](StoreSettings::prefix).
+    #[must_use]
+    pub fn with_prefix(self, prefix: Prefix) -> StoreSettings {
+        StoreSettings { prefix, ..self }
+    }
+
+    /// The same with so many [`connections`](StoreSettings::connections).
+    #[must_use]
+    pub fn with_connections(self, connections: usize) -> StoreSettings {
+        StoreSettings { connections, ..self }
+    }
+
+    /// The same with so many [`sessions_per_user`](StoreSettings::sessions_per_user).
+    #[must_use]
+    pub fn with_sessions_per_user(self, sessions_per_user: usize) -> StoreSettings {
+        StoreSettings { sessions_per_user, ..self }
     }
 }
 
@@ -68,6 +89,7 @@ impl fmt::Display for Prefix {
 
 /// A prefix is up to 32 letters, digits and `_ - . :`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PrefixError;
 
 impl fmt::Display for PrefixError {

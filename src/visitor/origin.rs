@@ -95,6 +95,7 @@ impl fmt::Display for Origin {
 
 /// An origin is `https://` or `http://`, a host, and a port where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParseOriginError;
 
 impl fmt::Display for ParseOriginError {

@@ -178,6 +178,7 @@ impl FromStr for TrustedProxies {
 
 /// Trusted proxies are a number up to 16, or addresses and networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParseProxiesError;
 
 impl fmt::Display for ParseProxiesError {

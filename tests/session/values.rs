@@ -1,6 +1,6 @@
 //! What a session holds, and how it is read and changed.
 
-use waxseal::session::{Level, ReservedName, Session, Settings};
+use waxseal::session::{Level, Session, Settings};
 
 use super::support::{
     DAY, NOW, Place, Site, at, by_hand, is_removal, keyring, names_and_values, texts,
@@ -180,9 +180,9 @@ fn names_that_begin_with_an_underscore_are_read_and_not_written() {
     let site = Site::sealed();
     let mut session = site.load(&by_hand(NOW, NOW, "_auth=x&a=1"));
     assert_eq!(session.get("_auth"), Some("x"));
-    assert_eq!(session.insert("_auth", "y"), Err(ReservedName));
-    assert_eq!(session.insert("_", "y"), Err(ReservedName));
-    assert_eq!(session.insert("_flash", "y"), Err(ReservedName));
+    assert!(session.insert("_auth", "y").is_err());
+    assert!(session.insert("_", "y").is_err());
+    assert!(session.insert("_flash", "y").is_err());
     assert_eq!(session.remove("_auth"), None);
     assert_eq!(session.get("_auth"), Some("x"));
     assert_eq!(names_and_values(&session), [("a", "1")]);

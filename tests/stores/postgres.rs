@@ -121,7 +121,7 @@ fn a_user_is_found_by_the_index_among_a_million_others() {
         assert!(buffers(&plan) < most, "{plan}");
     }
     // To sign in once more than there may be is as cheap.
-    let few = StoreSettings { sessions_per_user: 3, ..StoreSettings::default() };
+    let few = StoreSettings::default().with_sessions_per_user(3);
     let few = PostgresStore::open_with(&cluster.address(), &few).unwrap();
     put(&few, &[(USERNAME, "foo")]);
     let plan = cluster.logged(|| _ = put(&few, &[(USERNAME, "foo")])).join("\n");

@@ -170,7 +170,7 @@ fn more_than_any_session_should_have_is_too_large() {
 fn all_of_a_user_are_ended_however_many_there_are() {
     let server = redis(&[]);
     let address = format!("redis://127.0.0.1:{}", server.port);
-    let settings = StoreSettings { sessions_per_user: usize::MAX, ..StoreSettings::default() };
+    let settings = StoreSettings::default().with_sessions_per_user(usize::MAX);
     let store = RedisStore::open_with(&address, Tls::Verified, &settings).unwrap();
     let keys: Vec<Key> = (0..2500).map(|_| put(&store, &[(USERNAME, "foo")])).collect();
     let other = put(&store, &[(USERNAME, "bar")]);

@@ -340,10 +340,7 @@ fn many_make_the_file_at_once_and_it_is_for_nobody_else_to_read() {
 #[test]
 fn the_expired_go_and_the_file_belongs_to_several_sites() {
     let place = Place::new();
-    let settings = |prefix: &str| StoreSettings {
-        prefix: prefix.parse().unwrap(),
-        ..StoreSettings::default()
-    };
+    let settings = |prefix: &str| StoreSettings::default().with_prefix(prefix.parse().unwrap());
     let (one, other) = (settings("a:"), settings("b"));
     let one = SqliteStore::open_with(place.file(), &one).unwrap();
     let other = SqliteStore::open_with(place.file(), &other).unwrap();

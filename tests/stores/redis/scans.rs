@@ -38,7 +38,7 @@ fn each_is_listed_once_among_all_else_that_the_database_has() {
     let store = open(&server);
     let keys: BTreeSet<Key> = (0..SESSIONS).map(|_| put(&store, &[("a", "1")])).collect();
     let prefix = "shop:".parse().unwrap();
-    let settings = StoreSettings { prefix, ..StoreSettings::default() };
+    let settings = StoreSettings::default().with_prefix(prefix);
     let address = format!("redis://127.0.0.1:{}", server.port);
     let shop = RedisStore::open_with(&address, Tls::Verified, &settings).unwrap();
     let of_the_shop: BTreeSet<Key> = (0..5).map(|_| put(&shop, &[("a", "1")])).collect();
@@ -97,7 +97,7 @@ fn total(step: impl Fn(Option<&Cursor>) -> Counted) -> u64 {
 fn a_user_may_have_few_or_many() {
     let server = redis(&[]);
     let address = format!("redis://127.0.0.1:{}", server.port);
-    let settings = StoreSettings { sessions_per_user: usize::MAX, ..StoreSettings::default() };
+    let settings = StoreSettings::default().with_sessions_per_user(usize::MAX);
     let store = RedisStore::open_with(&address, Tls::Verified, &settings).unwrap();
     for (user, sessions) in [("few", 100), ("some", 200), ("many", 2000)] {
         let keys: BTreeSet<Key> = (0..sessions).map(|_| put(&store, &[(USERNAME, user)])).collect();

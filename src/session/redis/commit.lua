@@ -28,7 +28,7 @@ end
 redis.call('PEXPIRE', record, lifetime)
 
 -- The name counts beside the mark of a credential alone.
-local after = redis.call('HEXISTS', record, '=_auth') == 1 and redis.call('HGET', record, '=username')
+local after = redis.call('HGET', record, '=_auth') and redis.call('HGET', record, '=username')
 if before and before ~= after then
   leave(before, session)
 end

@@ -109,7 +109,7 @@ impl Cluster {
     pub fn fill(&self, sessions: usize, user: &str, expires: &str) {
         self.sql(&format!(
             "INSERT INTO waxseal_sessions SELECT sha256(g::text::bytea), \
-                 jsonb_strip_nulls(jsonb_build_object('username', {user}, '_seen', '1')), {expires} \
+                 jsonb_strip_nulls(jsonb_build_object('username', {user}, '_auth', 'mark', '_seen', '1')), {expires} \
              FROM generate_series(1, {sessions}) AS g; ANALYZE waxseal_sessions;"
         ));
     }

@@ -37,7 +37,7 @@ test:
 # The stores, over their real servers, which are installed where they are missing, started on free
 # ports in directories of their own, and stopped.
 test-stores: store-packages
-	PATH="$$PATH:/usr/sbin" cargo test --all-features --test stores
+	PATH="$$PATH:/usr/sbin" cargo test --all-features --lib --test stores
 
 store-packages:
 	@PATH="$$PATH:/usr/sbin" .ci/install redis-server=redis-server redis-sentinel=redis-sentinel \

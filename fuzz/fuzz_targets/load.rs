@@ -11,12 +11,13 @@ use std::time::{Duration, SystemTime};
 
 use libfuzzer_sys::fuzz_target;
 use waxseal::seal::{Header, Id, Keyring, SessionLifetime, Version};
-use waxseal::session::{ManualClock, Outcome, SaveError, Scheme, Session, Sessions};
+use waxseal::session::{ManualClock, Outcome, SaveError, Saved, Scheme, Session, Sessions};
 
 const NOW: u64 = 1_800_000_000;
 
 static KEYRING: LazyLock<Arc<Keyring>> = LazyLock::new(|| {
-    let keyring = Keyring::new(b"the fuzzer's authentication key", b"the fuzzer's encryption key, 32b");
+    let keyring =
+        Keyring::new(b"the fuzzer's authentication key", b"the fuzzer's encryption key, 32b");
     Arc::new(keyring.expect("good keys"))
 });
 
@@ -48,7 +49,7 @@ fn seal(payload: &[u8], scheme: Scheme) -> String {
 
 fn comes_back(session: &mut Session, scheme: Scheme) {
     session.insert("visit", 1).expect("the name is not reserved");
-    match SESSIONS.save(session) {
+    match SESSIONS.save(session).map(Saved::into_cookie) {
         Ok(Some(cookie)) => {
             let header = format!("{}={}", cookie.name(), cookie.value());
             let again = SESSIONS.load(&header, scheme).expect("a store that needs nothing");

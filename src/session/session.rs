@@ -242,6 +242,16 @@ impl Session {
     /// assert!(!session.confirm(&sessions.fingerprint("foo", b"hash of the new password")));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// A program that ignores the answer is warned, since everybody would stay signed in:
+    ///
+    /// ```compile_fail
+    /// #![deny(unused_must_use)]
+    /// # use waxseal::session::{Fingerprint, Session};
+    /// fn greet(session: &mut Session, fingerprint: &Fingerprint) {
+    ///     session.confirm(fingerprint);
+    /// }
+    /// ```
     #[must_use = "where it is false, nobody may be taken for signed in"]
     pub fn confirm(&mut self, fingerprint: &Fingerprint) -> bool {
         if self.user() != Some(fingerprint.user()) {

@@ -7,9 +7,9 @@ use std::error::Error;
 
 use waxseal::http::{Method, Request, Response};
 use waxseal::seal::Keyring;
-use waxseal::session::{Scheme, Sessions};
+use waxseal::session::{Flash, Scheme, Sessions};
 
-const USERNAME: &str = "username";
+const NAME: &str = "name";
 /// Keeps so many bytes in the session.
 const FILL: &str = "/fill?size=";
 
@@ -38,28 +38,29 @@ impl App {
         let signs_in = request.method() == Method::Post;
         if signs_in {
             session.renew();
-            session.insert(USERNAME, "foo")?;
+            session.insert(NAME, "foo")?;
         }
         let size = request.target().strip_prefix(FILL);
         if let Some(size) = size {
             session.insert("values", "v".repeat(size.parse()?))?;
         }
-        let response = match session.get(USERNAME).map(str::to_owned) {
+        let response = match session.get(NAME).map(str::to_owned) {
             _ if signs_in || size.is_some() => Response::redirect(303, "/"),
-            Some(username) => Response::html(200, home(&username, &session.take_flashes())),
+            Some(username) => Response::html(200, home(&username, session.take_flashes())),
             None => Response::redirect(303, "/login"),
         };
         let response =
             response.with_header("Vary", "Cookie").with_header("Cache-Control", "no-store");
-        Ok(match self.sessions.save(&mut session)? {
-            Some(cookie) => response.with_cookie(&cookie),
+        Ok(match self.sessions.save(&mut session)?.cookie() {
+            Some(cookie) => response.with_cookie(cookie),
             None => response,
         })
     }
 }
 
-fn home(username: &str, flashes: &[String]) -> String {
+fn home(username: &str, flashes: Vec<Flash>) -> String {
     let username = html_escape::encode_safe(username);
+    let flashes: Vec<String> = flashes.into_iter().map(|flash| flash.text).collect();
     let flashes = flashes.join("</li><li>");
     format!(
         r#"<!DOCTYPE html>

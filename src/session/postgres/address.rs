@@ -182,7 +182,8 @@ mod tests {
             ("sslmode=no-verify", "invalid sslmode value: \"no-verify\""),
             ("target_session_attrs=any-thing", "target_session_attrs"),
         ] {
-            let error = complete(&format!("postgres://u:secret@h/db?{parameter}")).err().expect(parameter);
+            let error =
+                complete(&format!("postgres://u:secret@h/db?{parameter}")).err().expect(parameter);
             assert!(error.contains(told) && !error.contains("secret"), "{error}");
         }
         for parameters in [

@@ -38,7 +38,7 @@ impl Sessions {
     /// let sessions = Sessions::stored(keyring()?, MemoryStore::default());
     /// let mut session = sessions.load("", Scheme::Http)?;
     /// session.sign_in(&sessions.fingerprint("foo", b"hash of foo's password"));
-    /// let cookie = sessions.save(&mut session)?.unwrap().stripped().to_string();
+    /// let cookie = sessions.save(&mut session)?.into_cookie().unwrap().stripped().to_string();
     ///
     /// let administration = sessions.administration()?;
     /// assert_eq!(administration.count()?, 1);

@@ -40,13 +40,13 @@ fn seal(keyring: &Keyring) -> Result<Duration, Box<dyn Error>> {
 fn sessions(sessions: &Sessions) -> Result<Duration, Box<dyn Error>> {
     let mut session = sessions.load("", Scheme::Http)?;
     session.insert("name", "foo")?;
-    let mut cookie = sessions.save(&mut session)?.ok_or("a new session is saved")?;
+    let mut cookie = sessions.save(&mut session)?.into_cookie().ok_or("a new session is saved")?;
     let began = Instant::now();
     // A value that has not changed would not be saved.
     for name in ["bar", "foo"].into_iter().cycle().take(TIMES as usize) {
         let mut session = sessions.load(&format!("waxseal={}", cookie.value()), Scheme::Http)?;
         session.insert("name", black_box(name))?;
-        cookie = sessions.save(&mut session)?.ok_or("a changed session is saved")?;
+        cookie = sessions.save(&mut session)?.into_cookie().ok_or("a changed session is saved")?;
     }
     Ok(began.elapsed() / TIMES)
 }

@@ -124,6 +124,7 @@ impl Session {
     }
 
     /// Removes and returns the waiting messages, oldest first.
+    #[must_use = "they are gone from the session"]
     pub fn take_flashes(&mut self) -> Vec<Flash> {
         let waiting: Vec<(String, Level)> =
             levels(&self.values).map(|(name, level)| (name.to_owned(), level)).collect();

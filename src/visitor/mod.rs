@@ -15,6 +15,35 @@
 //! assert!(is_cross_site("POST", &headers, None), "to be answered with 403");
 //! ```
 
+//!
+//! With the feature `http`, the requests and answers of that crate, which many servers share:
+//!
+//! ```
+//! # #[cfg(feature = "http")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use waxseal::seal::Keyring;
+//! use waxseal::session::{HandleError, Sessions};
+//! use waxseal::visitor::{TrustedProxies, Visitor};
+//!
+//! fn answer(sessions: &Sessions, request: &http::Request<()>) -> Result<http::Response<String>, HandleError> {
+//!     let visitor = Visitor::new(request.headers(), [127, 0, 0, 1].into(), &TrustedProxies::NONE);
+//!     sessions.handle(&visitor.visit(), |session| {
+//!         let visits = session.get_as("visits").unwrap_or(0) + 1;
+//!         let _ = session.insert("visits", visits);
+//!         http::Response::new(format!("Visits: {visits}"))
+//!     })
+//! }
+//!
+//! let sessions = Sessions::sealed(Keyring::new(b"authentication key", b"0123456789abcdef")?);
+//! let first = answer(&sessions, &http::Request::new(()))?;
+//! let cookie = first.headers()["Set-Cookie"].to_str()?.split(';').next().unwrap_or_default();
+//! let second = http::Request::builder().header("Cookie", cookie).body(())?;
+//! assert_eq!(answer(&sessions, &second)?.body(), "Visits: 2");
+//! # Ok(()) }
+//! # #[cfg(not(feature = "http"))]
+//! # fn main() {}
+//! ```
+
 pub(crate) mod cookies;
 mod cross_site;
 mod headers;

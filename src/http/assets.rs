@@ -17,6 +17,13 @@ const MAX_AGE: &str = "max-age=3600";
 const ETAG_BYTES: usize = 16;
 
 /// The content of a file, and its SHA-256, which makes its entity tag.
+///
+/// ```
+/// use waxseal::http::assets::File;
+///
+/// let file = File::new(&b"body { color: #222 }"[..]);
+/// # let _ = file;
+/// ```
 #[derive(Clone, Debug)]
 pub struct File {
     content: Cow<'static, [u8]>,

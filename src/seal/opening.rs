@@ -184,6 +184,18 @@ impl Sealed {
 }
 
 /// What a cookie value held. The [module](super) has an example.
+///
+/// ```
+/// use waxseal::seal::{Header, Id, Keyring, Lifetimes, SessionLifetime, Version};
+///
+/// let keyring = Keyring::new(b"authentication key", b"0123456789abcdef")?;
+/// let lifetime = SessionLifetime::default();
+/// let header = Header { version: Version::Values, id: Id::random(), created: 1, sealed: 2, lifetime };
+/// let value = keyring.seal("name", &header, b"theme=dark");
+/// let opened = keyring.open("name", &value, Version::Values, Lifetimes::default(), 3).unwrap();
+/// assert_eq!((opened.payload(), opened.header.id), (&b"theme=dark"[..], header.id));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Opened {
@@ -214,6 +226,15 @@ impl fmt::Debug for Opened {
 }
 
 /// Why a value was not opened: the checks in the order in which they are made.
+///
+/// ```
+/// use waxseal::seal::{Keyring, Lifetimes, Refusal, Version};
+///
+/// let keyring = Keyring::new(b"authentication key", b"0123456789abcdef")?;
+/// let refused = keyring.open("name", "AQ", Version::Values, Lifetimes::default(), 3).err();
+/// assert_eq!(refused, Some(Refusal::TooShort));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {

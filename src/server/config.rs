@@ -8,6 +8,15 @@ use super::rejection_pages::RejectionPages;
 use crate::visitor::TrustedProxies;
 
 /// Settings of a server. [`serve`](super::serve) has an example.
+///
+/// ```
+/// use waxseal::server::{Config, listen};
+///
+/// let mut config = Config::new(listen(None, 0)?);
+/// config.workers = 4;
+/// config.trusted_proxies = "10.0.0.0/8".parse().expect("a network");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Config {

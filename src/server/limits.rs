@@ -9,6 +9,16 @@ pub(super) const MAX_HEADERS: usize = 100;
 
 /// The limits of the front door. [`Limits::default`] is what the documentation promises. A time above
 /// a year counts as a year.
+///
+/// ```
+/// use std::time::Duration;
+/// use waxseal::server::{Config, listen};
+///
+/// let mut config = Config::new(listen(None, 0)?);
+/// config.limits.body = 1 << 20;
+/// config.limits.drain_grace = Duration::from_secs(10);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {

@@ -3,6 +3,16 @@
 use std::{fmt, io};
 
 /// Why serving ended, or did not begin.
+///
+/// ```
+/// use waxseal::server::ServeError;
+///
+/// /// Whether to start the program again helps: its supervisor does, by this exit code.
+/// fn exit_code(error: &ServeError) -> u8 {
+///     if matches!(error, ServeError::Stuck(_)) { 70 } else { 1 }
+/// }
+/// # let _ = exit_code;
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {

@@ -32,6 +32,16 @@ impl SlowWork {
 }
 
 /// Permit to do slow work.
+///
+/// ```
+/// use waxseal::server::SlowWork;
+///
+/// let slow = SlowWork::for_workers(2);
+/// let permit = slow.begin();
+/// assert!(permit.is_some() && slow.begin().is_none(), "one of two workers at most");
+/// drop(permit);
+/// assert!(slow.begin().is_some());
+/// ```
 #[derive(Debug)]
 pub struct Permit {
     left: Arc<AtomicUsize>,

@@ -17,6 +17,13 @@ const MAX_FLASHES: usize = 2048;
 const FLASH: &str = "_flash";
 
 /// How a flash is to be shown. The levels are Django's.
+///
+/// ```
+/// use waxseal::session::Level;
+///
+/// assert!(Level::Error > Level::Warning);
+/// assert_eq!(Level::Success.as_str(), "success");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Level {
@@ -59,6 +66,18 @@ impl Level {
 }
 
 /// A message that the next page shows once.
+///
+/// ```
+/// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
+/// use waxseal::session::Level;
+///
+/// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
+/// # let mut session = sessions.load("", Scheme::Http)?;
+/// session.flash(Level::Success, "Saved.")?;
+/// let flash = &session.take_flashes()[0];
+/// assert_eq!((flash.level, flash.text.as_str()), (Level::Success, "Saved."));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Flash {
@@ -70,6 +89,16 @@ pub struct Flash {
 
 /// The flash is longer than all flashes of a session may be together: 2,048 bytes as they are sealed, where a
 /// letter of ASCII takes one byte, and most other characters three for each of their bytes in UTF-8.
+///
+/// ```
+/// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
+/// use waxseal::session::Level;
+///
+/// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
+/// # let mut session = sessions.load("", Scheme::Http)?;
+/// assert!(session.flash(Level::Info, "x".repeat(3000)).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlashTooLong;

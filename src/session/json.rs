@@ -48,6 +48,16 @@ impl Session {
 }
 
 /// Why [`Session::insert_json`] changed nothing.
+///
+/// ```
+/// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
+/// use waxseal::session::JsonError;
+///
+/// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
+/// # let mut session = sessions.load("", Scheme::Http)?;
+/// assert!(matches!(session.insert_json("username", "admin"), Err(JsonError::Name(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JsonError {

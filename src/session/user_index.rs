@@ -50,6 +50,19 @@ pub trait UserIndex: Send + Sync {
 }
 
 /// One of a user's sessions, as [`Sessions::of_user`](super::Sessions::of_user) tells.
+///
+/// ```
+/// # use waxseal::{seal::Keyring, session::{MemoryStore, Scheme, Sessions}};
+/// # let keyring = Keyring::new(b"authentication key", b"0123456789abcdef")?;
+/// # let sessions = Sessions::stored(keyring, MemoryStore::default());
+/// # let mut session = sessions.load("", Scheme::Http)?;
+/// session.sign_in(&sessions.fingerprint("foo", b"hash of foo's password"));
+/// let _ = sessions.save(&mut session)?;
+/// for own in sessions.of_user("foo")?.unwrap_or_default() {
+///     assert!(own.last_seen >= own.begun);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserSession {

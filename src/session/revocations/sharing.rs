@@ -28,6 +28,14 @@ const MOST_UNPUBLISHED: usize = 10_000;
 
 /// The list of what was signed out, and how far this process knows the sign-outs of others, as
 /// [`Sessions::revocation_status`](super::super::Sessions::revocation_status) tells.
+///
+/// ```
+/// # use waxseal::{seal::Keyring, session::Sessions};
+/// let sessions = Sessions::sealed(Keyring::new(b"authentication key", b"0123456789abcdef")?);
+/// let status = sessions.revocation_status().expect("these are sealed");
+/// assert!(status.is_learnt, "nobody else's sign-outs are to be known");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevocationStatus {

@@ -84,6 +84,19 @@ impl Sessions {
 }
 
 /// Why [`Sessions::handle`] has no answer.
+///
+/// ```
+/// use waxseal::session::HandleError;
+///
+/// /// A store that is away comes back; a session that is too large does not get smaller.
+/// fn status(error: &HandleError) -> u16 {
+///     match error {
+///         HandleError::Load(_) => 503,
+///         _ => 500,
+///     }
+/// }
+/// # let _ = status;
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HandleError {

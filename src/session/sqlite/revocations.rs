@@ -64,7 +64,7 @@ const SWEEP: &str = r#"DELETE FROM "waxseal_revocations" WHERE number IN (
 /// let keyring = Keyring::new(b"authentication key", b"0123456789abcdef")?;
 /// let sessions = Sessions::sealed(keyring).with_revocations(store)?;
 /// # drop(sessions);
-/// # std::fs::remove_dir_all(directory)?;
+/// # let _ = std::fs::remove_dir_all(directory);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SqliteRevocations {

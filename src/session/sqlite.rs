@@ -52,7 +52,7 @@ use super::{Health, Listing, StoreSettings, record};
 /// let keyring = Keyring::new(b"authentication key", b"0123456789abcdef")?;
 /// let sessions = Sessions::stored(keyring, store);
 /// # drop(sessions);
-/// # std::fs::remove_dir_all(directory)?;
+/// # let _ = std::fs::remove_dir_all(directory);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SqliteStore {

@@ -93,10 +93,12 @@ fn ten_thousand_connections_and_the_worst_of_them() {
     }
     let idle = server.memory();
     assert!(idle < empty + 10 * MEGABYTE, "{} bytes a connection", (idle - empty) / count);
-    assert_eq!(server.threads(), threads);
+    // One that tiny_http had too many at the start may have ended.
+    assert!(server.threads() <= threads);
     let check = || {
         assert!(server.memory() < BUDGET, "{} MiB", server.memory() / MEGABYTE);
-        assert_eq!(server.threads(), threads);
+        // One that tiny_http had too many at the start may have ended.
+        assert!(server.threads() <= threads);
     };
     // The worst mix: heads and bodies that are never finished, large answers that nobody reads.
     let head = [&b"GET / HTTP/1.1\r\nHost: a\r\nX: "[..], &[b'x'; 15_000]].concat();
@@ -127,6 +129,7 @@ fn ten_thousand_connections_and_the_worst_of_them() {
     legitimate.assert_served();
     drop(streams);
     until("memory is given back", || server.memory() < idle + 6 * MEGABYTE);
-    assert_eq!(server.threads(), threads);
+    // One that tiny_http had too many at the start may have ended.
+    assert!(server.threads() <= threads);
     assert!(!server.log().contains("a lane is"), "{}", server.log());
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use super::clock::after;
 use super::listing::{Counted, Cursor, Listed, ListedRecord, Listing};
-use super::session::user_of;
 use super::store::{Change, CommitOutcome, Key, Store, StoreError, Values, apply};
 use super::user_index::{LAST_SEEN, USERNAME, UserIndex};
+use super::user_of;
 use super::{Clock, StoreSettings, SystemClock};
 
 /// Records below which looking for expired ones is not worth a sweep.

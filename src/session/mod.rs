@@ -79,6 +79,7 @@ mod saved;
 mod session;
 mod sessions;
 mod settings;
+mod signing_in;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
@@ -111,11 +112,12 @@ pub use revocations::{
 };
 pub use save_error::SaveError;
 pub use saved::Saved;
-pub use session::{ReservedName, Session, user_of};
+pub use session::{ReservedName, Session};
 pub use sessions::{
     Administration, CannotList, HandleError, LARGEST_PAGE, SessionEntry, SessionPage, Sessions,
 };
 pub use settings::{Settings, SettingsError};
+pub use signing_in::user_of;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteRevocations, SqliteStore};
 pub use store::{Change, CommitOutcome, Key, ParseKeyError, Store, StoreError, Values};

@@ -12,7 +12,7 @@ use super::loaded::{BrowserCookie, Loaded, Other};
 use super::store::{Change, Values};
 use super::user_index::{MARK, USERNAME};
 use super::{Outcome, Scheme, flashes};
-use crate::seal::{Fingerprint, Id, Match, SessionLifetime};
+use crate::seal::{Id, SessionLifetime};
 
 /// A map of strings, in key order, that knows whether it changed.
 ///
@@ -46,7 +46,7 @@ pub struct Session {
     /// It was saved since its last change, or that was tried.
     pub(super) is_told: bool,
     /// Its values are gone, and are no user's any more: it was destroyed, or another user signed in.
-    is_emptied: bool,
+    pub(super) is_emptied: bool,
     /// When it was loaded, in unix seconds.
     now: u64,
 }
@@ -195,78 +195,6 @@ impl Session {
         self.values_mut().clear();
     }
 
-    /// Signs somebody in, whose credential was found right: makes a new session of it (as
-    /// [`Session::renew`] does), with the user's name as the value `username`, and the fingerprint
-    /// of the credential among Waxseal's own. The values stay, unless they are another user's; so does a
-    /// [lifetime of its own](Session::set_lifetime).
-    ///
-    /// See [`Session::confirm`] for what the fingerprint is good for.
-    pub fn sign_in(&mut self, fingerprint: &Fingerprint) {
-        if self.user().is_some_and(|user| user != fingerprint.user()) {
-            self.empty();
-            self.new_lifetime.get_or_insert_default();
-        }
-        self.renew();
-        let values = self.values_mut();
-        values.insert(USERNAME.to_owned(), fingerprint.user().to_owned());
-        values.insert(MARK.to_owned(), fingerprint.mark());
-    }
-
-    fn empty(&mut self) {
-        self.clear();
-        self.is_emptied = true;
-    }
-
-    /// The user who signed in. Whether that user is still there, with the same credential, is for
-    /// [`Session::confirm`] to say.
-    #[must_use]
-    pub fn user(&self) -> Option<&str> {
-        user_of(&self.values)
-    }
-
-    /// Whether this user signed in with this credential.
-    ///
-    /// Call it wherever the user matters, with the fingerprint of the credential as it is stored
-    /// now: with another password, the user's sessions made before are worth nothing, everywhere
-    /// and across restarts, although nothing was stored about them. Where it is false, call
-    /// [`Session::destroy`].
-    ///
-    /// A fingerprint under a previous key is right, and is replaced by one under the current key.
-    ///
-    /// ```
-    /// # use waxseal::{seal::Keyring, session::{Scheme, Sessions}};
-    /// # let sessions = Sessions::sealed(Keyring::new(b"key", b"0123456789abcdef")?);
-    /// # let mut session = sessions.load("", Scheme::Http)?;
-    /// session.sign_in(&sessions.fingerprint("foo", b"hash of the old password"));
-    /// assert!(session.confirm(&sessions.fingerprint("foo", b"hash of the old password")));
-    /// assert!(!session.confirm(&sessions.fingerprint("foo", b"hash of the new password")));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// A program that ignores the answer is warned, since everybody would stay signed in:
-    ///
-    /// ```compile_fail
-    /// #![deny(unused_must_use)]
-    /// # use waxseal::session::{Fingerprint, Session};
-    /// fn greet(session: &mut Session, fingerprint: &Fingerprint) {
-    ///     session.confirm(fingerprint);
-    /// }
-    /// ```
-    #[must_use = "where it is false, nobody may be taken for signed in"]
-    pub fn confirm(&mut self, fingerprint: &Fingerprint) -> bool {
-        if self.user() != Some(fingerprint.user()) {
-            return false;
-        }
-        match fingerprint.matches(self.get(MARK).unwrap_or_default()) {
-            Match::Current => true,
-            Match::Previous => {
-                self.values_mut().insert(MARK.to_owned(), fingerprint.mark());
-                true
-            }
-            Match::None => false,
-        }
-    }
-
     /// Makes a new session of it, with a new id, begun now; the values stay, and so does a lifetime of its
     /// own, which counts anew. The old id is revoked when the session is saved.
     ///
@@ -410,21 +338,6 @@ impl fmt::Debug for Session {
             .field("names", &self.values.keys())
             .finish_non_exhaustive()
     }
-}
-
-/// The user who signed in, by the values of a session or of its record.
-///
-/// ```
-/// use waxseal::session::{MARK, USERNAME, Values, user_of};
-///
-/// let mut values = Values::from([(USERNAME.to_owned(), "foo".to_owned())]);
-/// assert_eq!(user_of(&values), None, "the name alone is anybody's word");
-/// values.insert(MARK.to_owned(), "the mark of a credential".to_owned());
-/// assert_eq!(user_of(&values), Some("foo"));
-/// ```
-#[must_use]
-pub fn user_of(values: &Values) -> Option<&str> {
-    values.get(USERNAME).map(String::as_str).filter(|_| values.contains_key(MARK))
 }
 
 fn is_reserved(name: &str) -> bool {

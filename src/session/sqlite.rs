@@ -21,9 +21,9 @@ pub use self::revocations::SqliteRevocations;
 use self::table::Sql;
 use super::clock::milliseconds;
 use super::reaper::Reaper;
-use super::session::user_of;
 use super::store::{Change, CommitOutcome, Key, Store, StoreError, Values, apply, delete_damaged};
 use super::user_index::{LAST_SEEN, UserIndex};
+use super::user_of;
 use super::{Health, Listing, StoreSettings, record};
 
 /// A [`Store`] in a file, by SQLite, which is built in: for one machine, whose processes may share it.

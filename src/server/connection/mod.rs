@@ -20,10 +20,12 @@
 //! | `answering.rs` | makes bytes of answers |
 //! | `parser.rs`, `target.rs`, `chunked.rs` | tell what a valid head, target and chunked body are |
 //! | `partial_request.rs` | keeps a request whose body is still coming |
+//! | `moment.rs` | tells the deadlines that follow from limits, and from how far the end has come |
 //! | `output.rs` | keeps an answer that is being written |
 
 mod answering;
 mod chunked;
+mod moment;
 mod output;
 mod parser;
 mod partial_request;
@@ -31,14 +33,14 @@ mod reading;
 mod target;
 
 use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::limits::Limits;
 use super::message::CompleteRequest;
 use super::phase::Phase;
 use super::rejection;
-use super::rejection_pages::RejectionPages;
 use crate::http::Head;
+pub(super) use moment::Moment;
 use output::Output;
 use parser::Persistence;
 use partial_request::PartialRequest;
@@ -46,41 +48,6 @@ use partial_request::PartialRequest;
 /// A body with no more than this to come is read even when memory is short: a form, so that nobody
 /// who sends large ones can keep others from signing in.
 const SMALL_BODY: usize = 4 << 10;
-
-/// The time for which input is discarded after an answer while the server ends, so that nobody who goes on
-/// sending delays its end.
-const LAST_LINGER: Duration = Duration::from_millis(75);
-
-/// The circumstances of an event.
-#[derive(Clone, Copy)]
-pub(super) struct Moment<'a> {
-    pub(super) now: Instant,
-    pub(super) limits: &'a Limits,
-    /// The answers to what is rejected.
-    pub(super) pages: &'a RejectionPages,
-    pub(super) phase: Phase,
-}
-
-impl Moment<'_> {
-    /// The time until something must have come from the client: what the limits say, and in the end no more
-    /// than the last call.
-    fn deadline_to_send(&self, time: Duration) -> Instant {
-        let deadline = self.now + time;
-        match self.phase {
-            Phase::Ending { last_call } => deadline.min(last_call),
-            Phase::Serving | Phase::Grace => deadline,
-        }
-    }
-
-    /// The time until which input is discarded after the last answer.
-    fn deadline_to_linger(&self) -> Instant {
-        self.now
-            + match self.phase {
-                Phase::Ending { .. } => self.limits.linger_time.min(LAST_LINGER),
-                Phase::Serving | Phase::Grace => self.limits.linger_time,
-            }
-    }
-}
 
 /// The state of a connection. The one place where it changes is [`Connection::enter`].
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use super::*;
 use crate::http::{Method, Response};
 use crate::server::driver::{Deed, drive};
 use crate::server::message::{Answer, LARGE_ANSWER};
+use crate::server::rejection_pages::RejectionPages;
 
 /// A connection with a clock of its own.
 struct Visit {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::super::clock::after as time_after;
 use super::super::listing::{Counted, Cursor, ListedRecord, Listing};
-use super::super::session::user_of;
 use super::super::store::{Key, StoreError};
 use super::super::user_index::{self, MARK, USERNAME};
+use super::super::user_of;
 use super::stored::Stored;
 use super::{Sessions, Storage};
 

@@ -7,9 +7,9 @@ use log::debug;
 use super::super::clock::unix_seconds;
 use super::super::lifetime::Noted;
 use super::super::loaded::{BrowserCookie, Loaded, Other};
-use super::super::session::{Session, user_of};
 use super::super::store::{StoreError, Values};
 use super::super::{Outcome, Scheme, payload};
+use super::super::{Session, user_of};
 use super::{Sessions, Storage};
 use crate::seal::{Authentic, Header, Opened, Refusal, Version};
 

@@ -1,8 +1,8 @@
 //! Ending sessions before their time, and getting around what was ended.
 
 use super::super::revocations::{Entry, Marks, Reach, Terms, User};
-use super::super::session::{Session, user_of};
 use super::super::store::{StoreError, Values};
+use super::super::{Session, user_of};
 use super::{Cookie, Sessions, Storage};
 use crate::seal::Id;
 

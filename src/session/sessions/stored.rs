@@ -7,10 +7,10 @@ use std::time::Duration;
 use log::{error, info};
 
 use super::super::lifetime::Noted;
-use super::super::session::{Session, user_of};
 use super::super::store::{CommitOutcome, Key, Store, StoreError, Values};
 use super::super::user_index::{self, MARK, UserIndex};
 use super::super::{Health, Listing};
+use super::super::{Session, user_of};
 use crate::seal::{Id, Keyring, SessionLifetime};
 
 /// A store, with what binds the marks in it.

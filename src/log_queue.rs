@@ -40,6 +40,8 @@ pub struct LogQueue(Arc<Shared>);
 struct Shared {
     lines: Mutex<Lines>,
     changed: Condvar,
+    /// The beginning of a line of the queue's own.
+    begin: fn() -> String,
 }
 
 #[derive(Default)]
@@ -60,10 +62,10 @@ struct Room {
 }
 
 impl LogQueue {
-    /// A queue whose lines a thread writes to `out`.
-    pub fn start(out: impl Write + Send + 'static) -> io::Result<LogQueue> {
+    /// A queue whose lines a thread writes to `out`. A line of its own begins with what `begin` gives.
+    pub fn start(out: impl Write + Send + 'static, begin: fn() -> String) -> io::Result<LogQueue> {
         let lines = Mutex::default();
-        let queue = LogQueue(Arc::new(Shared { lines, changed: Condvar::new() }));
+        let queue = LogQueue(Arc::new(Shared { lines, changed: Condvar::new(), begin }));
         let shared = Arc::clone(&queue.0);
         thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_all(out))?;
         Ok(queue)
@@ -131,7 +133,8 @@ impl Shared {
         }
         if lines.not_told > 0 {
             let dropped = std::mem::take(&mut lines.not_told);
-            let told = format!("at=warn msg=\"log lines were dropped\" dropped={dropped}\n");
+            let begin = (self.begin)();
+            let told = format!("{begin}at=warn msg=\"log lines were dropped\" dropped={dropped}\n");
             text.extend_from_slice(told.as_bytes());
         }
         text
@@ -189,7 +192,7 @@ mod tests {
     fn slow() -> (LogQueue, Sender<()>, Receiver<Vec<u8>>) {
         let (allow, allowed) = channel();
         let (read, text) = channel();
-        (LogQueue::start(Slow { allowed, read }).unwrap(), allow, text)
+        (LogQueue::start(Slow { allowed, read }, String::new).unwrap(), allow, text)
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Log lines in logfmt: one line an event, on standard error.
 
+use std::env;
 use std::io::{self, Write};
 use std::panic;
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use env_logger::Target;
 use env_logger::fmt::Formatter;
@@ -26,9 +28,11 @@ static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 ///
 /// If the thread that writes cannot be started.
 pub fn init(filter: &str) -> io::Result<()> {
-    let queue = LogQueue::start(io::stderr())?;
+    let begin: fn() -> String = if is_timed_elsewhere() { String::new } else { time };
+    let queue = LogQueue::start(io::stderr(), begin)?;
     let target = Target::Pipe(Box::new(Sorter(queue.clone())));
-    env_logger::Builder::new().parse_filters(filter).format(write_record).target(target).init();
+    let format = move |out: &mut Formatter, record: &Record<'_>| write_record(out, record, begin);
+    env_logger::Builder::new().parse_filters(filter).format(format).target(target).init();
     let _ = QUEUE.set(queue);
     panic::set_hook(Box::new(|panic| {
         let payload = panic.payload();
@@ -64,8 +68,25 @@ impl Write for Sorter {
     }
 }
 
-fn write_record(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+/// Whether what collects the log adds the time of each line: a dyno's router, or systemd's journal, which names
+/// its socket by device and inode (systemd.exec(5)).
+fn is_timed_elsewhere() -> bool {
+    let journal = env::var("JOURNAL_STREAM").ok();
+    let of_stderr = rustix::fs::fstat(io::stderr()).ok();
+    let is_journal = of_stderr
+        .zip(journal)
+        .is_some_and(|(stat, journal)| journal == format!("{}:{}", stat.st_dev, stat.st_ino));
+    is_journal || env::var_os("DYNO").is_some()
+}
+
+/// The first field of a line.
+fn time() -> String {
+    format!("time={} ", humantime::format_rfc3339_millis(SystemTime::now()))
+}
+
+fn write_record(out: &mut Formatter, record: &Record<'_>, begin: fn() -> String) -> io::Result<()> {
     out.write_all(&[if record.target() == ACCOUNTS { ACCOUNT } else { OTHER }])?;
+    write!(out, "{}", begin())?;
     write!(out, "at={} msg={}", level(record.level()), Quoted(&record.args().to_string()))?;
     // The one error that writing a pair has is the one of `out`.
     record.key_values().visit(&mut Pairs(out)).map_err(io::Error::other)?;

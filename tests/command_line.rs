@@ -494,7 +494,7 @@ fn a_key_that_is_easy_to_guess_is_warned_of_without_being_shown() {
     let key = "ababababababababab-ababababababab";
     let server = Waxseal::start(&[(ENCRYPTION, key)]);
     let line = server.wait_for_log("easy to guess");
-    assert!(line.starts_with("at=warn ") && line.contains(ENCRYPTION), "{line}");
+    assert!(line.contains(" at=warn ") && line.contains(ENCRYPTION), "{line}");
     assert!(!server.log().contains("abab"), "{line}");
 }
 
@@ -705,11 +705,20 @@ fn rust_log_says_what_is_logged() {
         get("/healthz?secret=1").with("X-Request-ID", "probe").sent_to(&server);
         assert!(server.terminate().success());
         let log = server.log();
-        let line = log.lines().find(|line| line.starts_with("at=debug msg=request "));
+        let line = log.lines().find(|line| line.contains(" at=debug msg=request "));
         assert_eq!(line.is_some(), requests, "{filter}: {log}");
         if let Some(line) = line {
             let told = " method=GET path=/healthz status=200 micros=";
             assert!(line.contains(told) && line.ends_with(" request_id=probe"), "{line}");
         }
     }
+}
+
+#[test]
+fn a_line_has_its_time_unless_something_else_adds_it() {
+    let line = Waxseal::start(&[]).wait_for_log("msg=listening");
+    let time = line.strip_prefix("time=").and_then(|rest| rest.split(' ').next());
+    assert!(time.is_some_and(|time| humantime::parse_rfc3339(time).is_ok()), "{line}");
+    let on_a_dyno = Waxseal::start(&[("DYNO", "web.1")]).wait_for_log("msg=listening");
+    assert!(on_a_dyno.starts_with("at=info "), "{on_a_dyno}");
 }

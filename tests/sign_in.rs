@@ -532,7 +532,7 @@ fn the_log_is_logfmt_and_holds_no_password_key_or_cookie() {
     for secret in &secrets {
         assert!(!log.contains(secret.as_str()), "{secret} in\n{log}");
     }
-    let said: BTreeSet<String> = lines(&log).iter().map(|line| line[1].1.clone()).collect();
+    let said: BTreeSet<String> = lines(&log).iter().map(|line| line[2].1.clone()).collect();
     for message in [
         "listening",
         "\"signed in\"",
@@ -576,10 +576,10 @@ fn no_visitor_can_forge_a_line_or_a_field() {
     assert!(pages >= 9);
     assert!(server.terminate().success());
     let lines = lines(&server.log());
-    let requests_logged = lines.iter().filter(|line| line[1].1 == "request").count();
+    let requests_logged = lines.iter().filter(|line| line[2].1 == "request").count();
     assert_eq!(requests_logged, pages, "{}", server.log());
     for line in lines {
-        assert!(line[0].1 != "error" && line[1].1 != "forged", "{line:?}");
+        assert!(line[1].1 != "error" && line[2].1 != "forged", "{line:?}");
         let count = |key: &str| line.iter().filter(|(found, _)| found == key).count();
         for key in ["at", "msg", "path", "method", "request_id", "address"] {
             assert!(count(key) <= 1, "{key} twice in {line:?}");
@@ -594,7 +594,7 @@ fn a_valid_request_id_is_taken_and_another_is_replaced() {
     for id in ["a", "0123-abc_DEF", &longest] {
         post("/login", SIGN_IN).with("X-Request-ID", id).sent_to(&server);
         let line = fields(&server.wait_for_log(&format!("request_id={id}"))).unwrap();
-        assert_eq!(line[1].1, "\"signed in\"");
+        assert_eq!(line[2].1, "\"signed in\"");
         assert_eq!(value(&line, "username"), Some("foo"));
         assert_eq!(value(&line, "address"), Some("127.0.0.1"));
     }

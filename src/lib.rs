@@ -20,7 +20,12 @@
 //! cargo add waxseal --no-default-features --features server
 //! ```
 //!
-//! **2.** Make keys, once, and keep them: with others, all sessions are over. `openssl rand -hex 32`, twice, is right.
+//! **2.** Make two keys, once, and keep them where the program gets its settings: with other keys, all sessions are
+//! over. `openssl rand -hex 32`, twice, is right.
+//!
+//! ```text
+//! export SESSION_AUTHENTICATION_KEY=$(openssl rand -hex 32) SESSION_ENCRYPTION_KEY=$(openssl rand -hex 32)
+//! ```
 //!
 //! **3.** Answer requests, each inside [`Sessions::handle`](session::Sessions::handle): it opens the session of the
 //! cookie that came, and attaches the cookie that is due to the answer.
@@ -28,40 +33,68 @@
 //! ```no_run
 //! # #[cfg(feature = "server")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use waxseal::http::{Form, Request, Response};
+//! use std::env;
+//! use waxseal::http::{Error, Form, Method, Request, Response, refuse_cross_site};
 //! use waxseal::seal::Keyring;
 //! use waxseal::server::{Config, listen, serve};
 //! use waxseal::session::{Session, Sessions};
 //!
-//! fn page(sessions: &Sessions, session: &mut Session, request: &mut Request) -> Response {
-//!     // The user's password, as you store it: hashed. Another one ends the sessions from before.
+//! fn page(sessions: &Sessions, session: &mut Session, request: &mut Request) -> Result<Response, Error> {
+//!     // Of a user's password you store the hash. Another one ends the sessions from before.
 //!     let foo = sessions.fingerprint("foo", b"hash of foo's password");
-//!     let is_foo = session.confirm(&foo);
-//!     match (request.method().as_str(), request.path()) {
-//!         ("GET", "/") if is_foo => Response::text(200, "Hello foo"),
-//!         ("GET", "/") => Response::html(200, "<form method=post><input name=password><button>Sign in"),
-//!         ("POST", "/") => match Form::read(request, 1024) {
+//!     let page = match (request.method(), request.path()) {
+//!         (Method::Get | Method::Head, "/") if session.confirm(&foo) => Response::html(
+//!             200,
+//!             "Hello foo <form action=/out method=post><button>Sign out</button></form>",
+//!         ),
+//!         (Method::Get | Method::Head, "/") => Response::html(
+//!             200,
+//!             "<form action=/in method=post><input name=password type=password><button>Sign in</button></form>",
+//!         ),
+//!         (Method::Post, "/in") => {
 //!             // Compare the password with its hash here, as the argon2 crate does it.
-//!             Ok(form) if form.get("password") == Some("secret") => {
-//!                 session.sign_in(&foo);
-//!                 Response::redirect(303, "/")
+//!             if Form::read(request, 1024)?.get("password") != Some("secret") {
+//!                 return Err(Error::new(403, "That was not right."));
 //!             }
-//!             _ => Response::text(403, "That was not right."),
-//!         },
-//!         _ => Response::text(404, "There is no such page."),
-//!     }
+//!             session.sign_in(&foo);
+//!             Response::redirect(303, "/")
+//!         }
+//!         (Method::Post, "/out") => {
+//!             session.destroy();
+//!             Response::redirect(303, "/")
+//!         }
+//!         _ => return Err(Error::NotFound),
+//!     };
+//!     Ok(page.with_header("Cache-Control", "no-store"))
 //! }
 //!
-//! let keyring = Keyring::new(b"64 digits of your own, for example", b"64 other digits, for encryption.")?;
+//! let keyring = Keyring::new(
+//!     env::var("SESSION_AUTHENTICATION_KEY")?.as_bytes(),
+//!     env::var("SESSION_ENCRYPTION_KEY")?.as_bytes(),
+//! )?;
 //! let sessions = Sessions::sealed(keyring);
-//! serve(Config::new(listen(None, 5000)?), move |request| {
-//!     let answered = sessions.handle(&request.visit(), |session| page(&sessions, session, request));
-//!     answered.unwrap_or_else(|error| Response::text(503, error.to_string()))
+//! let listener = listen(Some([127, 0, 0, 1].into()), 5000)?;
+//! println!("http://{}", listener.local_addr()?);
+//! serve(Config::new(listener), move |request| {
+//!     // No page of another site signs anybody in or out.
+//!     if let Err(error) = refuse_cross_site(request, None) {
+//!         return error.into();
+//!     }
+//!     let handled = sessions.handle(&request.visit(), |session| {
+//!         page(&sessions, session, request).unwrap_or_else(Response::from)
+//!     });
+//!     handled.unwrap_or_else(|error| {
+//!         eprintln!("{error}: {}", std::error::Error::source(&error).map_or_else(String::new, |e| e.to_string()));
+//!         Error::Unavailable.into()
+//!     })
 //! })?;
 //! # Ok(()) }
 //! # #[cfg(not(feature = "server"))]
 //! # fn main() {}
 //! ```
+//!
+//! The server logs through the crate `log`: add any logger to see it. Behind a proxy that ends TLS, set
+//! [`Config::trusted_proxies`](server::Config::trusted_proxies): then cookies are `Secure`.
 //!
 //! With another server, hand over the `Cookie` header, and implement [`Reply`](session::Reply) for its answer:
 //! [`session`] shows it, and `examples/` has tiny_http and rouille.

@@ -164,9 +164,9 @@ impl Request {
     /// use waxseal::session::{HandleError, Sessions};
     ///
     /// fn home(sessions: &Sessions, request: &Request) -> Result<Response, HandleError> {
-    ///     sessions.handle(&request.visit(), |session| match session.user() {
-    ///         Some(name) => Response::text(200, format!("Hello {name}")),
-    ///         None => Response::redirect(303, "/login"),
+    ///     sessions.handle(&request.visit(), |session| match session.get("theme") {
+    ///         Some(theme) => Response::text(200, format!("Your theme is {theme}.")),
+    ///         None => Response::redirect(303, "/themes"),
     ///     })
     /// }
     /// ```

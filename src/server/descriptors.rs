@@ -28,8 +28,11 @@ impl Descriptors {
     /// What is left is not enough for a few connections.
     pub(super) fn reserve(config: &Config) -> io::Result<Descriptors> {
         let limit = raise_limit();
-        let reserved = OF_THE_SERVER + config.reserved_descriptors + OF_A_LANE * config.workers;
-        let needed = reserved + config.max_connections.min(FEWEST_CONNECTIONS);
+        let reserved = OF_A_LANE
+            .saturating_mul(config.workers)
+            .saturating_add(config.reserved_descriptors)
+            .saturating_add(OF_THE_SERVER);
+        let needed = reserved.saturating_add(config.max_connections.min(FEWEST_CONNECTIONS));
         if limit < needed {
             return Err(io::Error::other(format!(
                 "the limit of open files is {limit}, and {needed} are needed with {} workers; raise it (ulimit -n, \

@@ -96,6 +96,8 @@ impl EventLoop {
     /// Runs until a drain is over.
     pub(super) fn run(mut self) -> Result<(), ServeError> {
         let mut events = Events::with_capacity(EVENTS);
+        // Its program may have stopped it already.
+        self.signalled(Instant::now())?;
         let mut at_once = self.turn(Instant::now(), [])?;
         while !self.is_drained() {
             self.wait(&mut events, at_once).map_err(ServeError::Poll)?;

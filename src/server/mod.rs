@@ -104,7 +104,8 @@ use lifecycle::signals::Signals;
 
 /// Serves until SIGTERM, SIGINT, SIGHUP, SIGQUIT or the [`StopHandle`], then drains: for the grace time
 /// ([`Limits::drain_grace`]) it goes on, with every answer the last of its connection; then what has begun is
-/// finished. A second SIGTERM or SIGINT ends it at once.
+/// finished. A second SIGTERM or SIGINT ends it at once; what is not finished after [`Limits::drain_time`] is cut off.
+/// Once it has returned, these signals do nothing any more: a program that goes on has to see to them.
 ///
 /// The calling thread becomes the event loop. A panic of the handler costs one 500, with a page of
 /// [`Config::rejection_pages`]. Nothing here ends the process, or changes what a panic does: panics of other
@@ -122,7 +123,7 @@ where
     config.workers = config.workers.max(1);
     let start = |error: io::Error| ServeError::Start(error.to_string());
     let descriptors = Descriptors::reserve(&config).map_err(start)?;
-    let stop = config.stop.take().map_or_else(StopHandle::new, Ok).map_err(start)?;
+    let stop = config.stop.take().unwrap_or_default();
     let signals = Signals::catch(stop).map_err(start)?;
     let (socket, listener) = BackendSocket::listen().map_err(start)?;
     let poll = Poll::new().map_err(start)?;

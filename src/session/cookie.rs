@@ -131,7 +131,9 @@ impl CookieMaker {
     /// its host alone, or where `host` is not below its domain.
     pub(super) fn leftovers(&self, scheme: Scheme, host: &str) -> Vec<Cookie<'static>> {
         let Some(domain) = &self.domain else { return Vec::new() };
-        let host = host.to_ascii_lowercase();
+        let is_port = |(_, port): &(&str, &str)| port.bytes().all(|byte| byte.is_ascii_digit());
+        let host = host.rsplit_once(':').filter(is_port).map_or(host, |(host, _)| host);
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
         let Some(below) = host.strip_suffix(&domain.to_ascii_lowercase()) else {
             return Vec::new();
         };

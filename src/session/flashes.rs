@@ -146,9 +146,7 @@ impl Session {
         let after_youngest = youngest.map_or(0, |(order, _)| order.saturating_add(1));
         let order = u64::try_from(clock).unwrap_or(u64::MAX).max(after_youngest);
         self.values_mut().insert(name(order, level), text);
-        while size_of_all(&self.values) > MAX_FLASHES {
-            self.drop_oldest_flash();
-        }
+        self.bound_flashes();
         Ok(())
     }
 
@@ -164,6 +162,13 @@ impl Session {
         let take =
             |(name, level): (String, Level)| values.remove(&name).map(|text| Flash { level, text });
         waiting.into_iter().filter_map(take).collect()
+    }
+
+    /// Keeps the youngest that have room together.
+    pub(super) fn bound_flashes(&mut self) {
+        while size_of_all(&self.values) > MAX_FLASHES {
+            self.drop_oldest_flash();
+        }
     }
 
     /// Makes room where the cookie has none; false where there is no flash.

@@ -284,6 +284,7 @@ impl Session {
             }
         }
         *self.values_mut() = kept;
+        self.bound_flashes();
         if !self.ends_others {
             self.new_lifetime = None;
         }

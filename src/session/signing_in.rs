@@ -13,14 +13,25 @@ impl Session {
     ///
     /// See [`Session::confirm`] for what the fingerprint is good for.
     pub fn sign_in(&mut self, fingerprint: &Fingerprint) {
-        if self.user().is_some_and(|user| user != fingerprint.user()) {
+        let is_another = |user: Option<&str>| user.is_some_and(|user| user != fingerprint.user());
+        if is_another(self.user()) {
             self.empty();
+        }
+        // Values that were cleared before are another's too, and must not come back after a page that failed.
+        if is_another(self.user_before()) {
+            self.is_emptied = true;
             self.new_lifetime.get_or_insert_default();
         }
         self.renew();
         let values = self.values_mut();
         values.insert(USERNAME.to_owned(), fingerprint.user().to_owned());
         values.insert(MARK.to_owned(), fingerprint.mark());
+    }
+
+    /// The user who was signed in when the session was loaded.
+    fn user_before(&self) -> Option<&str> {
+        let loaded = self.loaded.as_ref()?;
+        user_of(loaded.values.as_ref().unwrap_or(&self.values))
     }
 
     pub(super) fn empty(&mut self) {
@@ -39,8 +50,8 @@ impl Session {
     ///
     /// Call it wherever the user matters, with the fingerprint of the credential as it is stored
     /// now: with another password, the user's sessions made before are worth nothing, everywhere
-    /// and across restarts, although nothing was stored about them. Where it is false, call
-    /// [`Session::destroy`].
+    /// and across restarts, although nothing was stored about them. Where it is false although
+    /// [`Session::user`] names somebody, call [`Session::destroy`].
     ///
     /// A fingerprint under a previous key is right, and is replaced by one under the current key.
     ///

@@ -8,7 +8,12 @@ use std::borrow::Cow;
 pub(crate) fn joined<'h>(fields: impl Iterator<Item = &'h [u8]>) -> Cow<'h, str> {
     let mut fields = fields.map(pairs);
     let Some(first) = fields.next() else { return Cow::Borrowed("") };
-    fields.fold(first, |all, field| Cow::Owned(format!("{all}; {field}")))
+    fields.fold(first, |all, field| {
+        let mut all = all.into_owned();
+        all.push_str("; ");
+        all.push_str(&field);
+        Cow::Owned(all)
+    })
 }
 
 /// The pairs of a `Cookie` field that are UTF-8.

@@ -166,7 +166,8 @@ impl FromStr for TrustedProxies {
         let words = text.split([',', ' ']).filter(|word| !word.is_empty());
         let network = |word: &str| {
             let address = || word.parse::<IpAddr>().map(|address| address.to_canonical().into());
-            word.parse().or_else(|_| address()).map_err(|_| ParseProxiesError)
+            let network = word.parse().map(canonical);
+            network.or_else(|_| address()).map_err(|_| ParseProxiesError)
         };
         let networks: Vec<IpNet> = words.map(network).collect::<Result<_, _>>()?;
         match networks.is_empty() {
@@ -174,6 +175,18 @@ impl FromStr for TrustedProxies {
             false => Ok(TrustedProxies(Rule::Networks(networks.into()))),
         }
     }
+}
+
+/// A network of IPv4 that is written as one of IPv6, as what it is: addresses are compared in that form.
+fn canonical(network: IpNet) -> IpNet {
+    let prefix = network.prefix_len().checked_sub(96);
+    let mapped = match network.addr() {
+        IpAddr::V6(address) => address.to_ipv4_mapped(),
+        IpAddr::V4(_) => None,
+    };
+    let plain =
+        mapped.zip(prefix).and_then(|(address, prefix)| IpNet::new(address.into(), prefix).ok());
+    plain.unwrap_or(network)
 }
 
 /// Trusted proxies are a number up to 16, or addresses and networks.
@@ -215,6 +228,19 @@ mod tests {
     fn address(proxies: usize, lines: &[&str]) -> String {
         let peer = PEER.parse().unwrap();
         TrustedProxies::count(proxies).address(peer, lines.iter().copied()).to_string()
+    }
+
+    #[test]
+    fn a_network_of_ipv4_may_be_written_as_ipv6() {
+        for (network, peer, expected) in [
+            ("::ffff:10.0.0.0/104", "10.1.2.3", true),
+            ("::ffff:10.0.0.0/104", "11.1.2.3", false),
+            ("::ffff:10.1.2.3", "10.1.2.3", true),
+            ("::/0", "2001:db8::1", true),
+        ] {
+            let proxies: TrustedProxies = network.parse().unwrap();
+            assert_eq!(proxies.believes(peer.parse().unwrap()), expected, "{network}");
+        }
     }
 
     #[test]

@@ -97,6 +97,28 @@ fn strangers_do_not_hold_the_end() {
     }
 }
 
+/// A client that has asked may be in the middle of its next request; one that never did has nothing begun.
+#[test]
+fn who_has_asked_deserves_the_grace_time_and_nobody_else() {
+    let server = Server::example(&["grace_ms=20000"]);
+    let mut kept = send(&server, GET);
+    read_answer(&mut kept).unwrap();
+    let (half, rest) = GET.split_at(9);
+    kept.write_all(half).unwrap();
+    until("it is read", || server.get("/").is_some());
+    server.signal(Signal::TERM);
+    until("it drains", || server.log().contains("draining"));
+    thread::sleep(Duration::from_millis(500));
+    kept.write_all(rest).unwrap();
+    assert!(says_close(&mut kept));
+
+    let mut server = Server::example(&["grace_ms=20000"]);
+    let _fresh = server.connect();
+    server.assert_serves();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait(AT_ONCE).expect("it ends").code(), Some(0));
+}
+
 #[test]
 fn other_signals_than_two_never_end_it_at_once() {
     for first in [Signal::HUP, Signal::QUIT, Signal::TERM] {

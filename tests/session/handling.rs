@@ -6,7 +6,7 @@ use waxseal::session::{
     HandleError, Level, Outcome, Reply, SaveError, Scheme, Session, Settings, Visit,
 };
 
-use super::support::{Call, Place, Site, keyring, texts};
+use super::support::{Call, NAME, Place, Site, keyring, texts};
 
 /// An answer with a status and header fields.
 struct Page(u16, Vec<(String, String)>);
@@ -234,4 +234,117 @@ fn a_flash_keeps_its_level() {
         assert_eq!(kept, levels);
         site.save(&mut session);
     }
+}
+
+#[test]
+fn values_that_were_cleared_do_not_come_back_for_another_user() {
+    for site in Site::both() {
+        let (_, cookies) = visit(&site, "", 200, |session| {
+            session.sign_in(&keyring().fingerprint("bar", b"hash"));
+            session.insert("card", "bar's").unwrap();
+        });
+        let (_, cookies) = visit(&site, &cookies, 500, |session| {
+            session.clear();
+            sign_in(session);
+        });
+        let session = site.load(&cookies);
+        assert_eq!((session.user(), session.get("card")), (Some("foo"), None));
+    }
+}
+
+#[test]
+fn a_sign_out_holds_though_its_session_is_too_large_to_be_saved() {
+    let site = Site::sealed();
+    let (_, cookies) = visit(&site, "", 200, sign_in);
+    let handle = |session: &mut Session| {
+        session.destroy();
+        session.insert("novel", "x".repeat(5000)).unwrap();
+        Page(200, Vec::new())
+    };
+    let failed = site.sessions.handle(&Visit::new(&*cookies, Scheme::Https), handle);
+    assert!(matches!(failed, Err(HandleError::Save(SaveError::SessionTooLarge { .. }))));
+    assert_eq!(site.outcome(&cookies), Outcome::Revoked);
+}
+
+#[test]
+fn a_panic_after_a_sign_in_leaves_the_session_that_there_was() {
+    for site in Site::both() {
+        let (_, cookies) = visit(&site, "", 200, |session| session.insert("cart", 1).unwrap());
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            visit(&site, &cookies, 200, |session| {
+                sign_in(session);
+                panic!("as asked");
+            })
+        }));
+        assert!(panicked.is_err());
+        let session = site.load(&cookies);
+        assert_eq!((session.user(), session.get("cart")), (None, Some("1")));
+    }
+}
+
+#[test]
+fn flashes_of_pages_that_fail_have_their_bound_too() {
+    let site = Site::stored();
+    let mut cookies = String::new();
+    for _ in 0..5 {
+        cookies = visit(&site, &cookies, 500, |session| {
+            drop(session.take_flashes());
+            session.flash(Level::Error, "x".repeat(1000)).unwrap();
+        })
+        .1;
+    }
+    let mut session = site.load(&cookies);
+    assert_eq!(session.take_flashes().len(), 2);
+    site.save(&mut session);
+}
+
+#[test]
+fn a_session_that_is_too_large_keeps_its_flashes() {
+    let site = Site::sealed();
+    let mut session = site.load("");
+    session.flash(Level::Info, "hello").unwrap();
+    session.insert("novel", "x".repeat(5000)).unwrap();
+    assert!(site.sessions.save(&mut session).is_err());
+    assert_eq!(texts(session.take_flashes()), ["hello"]);
+    session.remove("novel");
+    site.save(&mut session);
+}
+
+#[test]
+fn what_was_saved_by_hand_stays_after_a_page_that_fails() {
+    for site in Site::both() {
+        let (_, cookies) = visit(&site, "", 200, sign_in);
+        let mut kept = String::new();
+        let page = site.sessions.handle(&Visit::new(&*cookies, Scheme::Https), |session| {
+            session.destroy();
+            session.insert("kept", 1).unwrap();
+            kept = site.saved(session);
+            Page(500, Vec::new())
+        });
+        assert!(page.unwrap().set_cookies().is_empty());
+        assert_eq!(site.load(&kept).get("kept"), Some("1"));
+    }
+}
+
+#[test]
+fn a_host_with_a_port_has_leftovers_too() {
+    let settings = Settings::default().with_domain("example.com");
+    let site = Site::new(Place::Cookie, keyring(), settings);
+    for host in ["www.example.com:5000", "www.example.com.", "WWW.example.com"] {
+        let visit = Visit::new("__Secure-waxseal=old", Scheme::Https).to_host(host);
+        let page = site.sessions.handle(&visit, |session| {
+            sign_in(session);
+            Page(200, Vec::new())
+        });
+        assert_eq!(page.unwrap().set_cookies().len(), 3, "{host}");
+    }
+}
+
+#[test]
+fn a_genuine_cookie_behind_many_strays_is_not_removed() {
+    let site = Site::sealed();
+    let (_, cookies) = visit(&site, "", 200, sign_in);
+    let strays = format!("{}{cookies}", format!("{NAME}=x; ").repeat(16));
+    let (page, _) = visit(&site, &strays, 200, |_| ());
+    assert!(page.set_cookies().is_empty());
 }

@@ -12,11 +12,14 @@ use crate::server::tokens::ConnectionKey;
 const LAST_CALL: Duration = Duration::from_millis(75);
 
 impl Connections {
-    /// Somebody is connected who may ask again, or whose request has begun. Nothing has begun for a client
-    /// whose first head is not whole.
+    /// Somebody is connected who has asked and may ask again, or whose request has begun. Nothing has begun for a
+    /// client whose first head is not whole.
     pub(in crate::server) fn deserve_grace(&self) -> bool {
-        let stages = self.entries.values().map(|entry| entry.connection.stage());
-        stages.into_iter().any(|stage| !matches!(stage, Stage::Head | Stage::Closing))
+        self.entries.values().any(|entry| match entry.connection.stage() {
+            Stage::Idle | Stage::Head => entry.connection.has_asked(),
+            Stage::Body | Stage::Waiting | Stage::Answering => true,
+            Stage::Closing => false,
+        })
     }
 
     /// From here on every answer is the last of its connection.

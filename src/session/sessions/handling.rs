@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use log::error;
 
 use super::super::visit::{Reply, Visit};
-use super::super::{SaveError, Session, StoreError};
+use super::super::{SaveError, Saved, Session, StoreError};
 use super::Sessions;
 
 impl Sessions {
@@ -16,8 +16,8 @@ impl Sessions {
     ///
     /// After an answer below 500 everything is saved. After one of 500 and above, or a panic, only what must hold:
     /// a sign-in, a sign-out, a renewal, and flashes that were left for the next page; flashes that this page
-    /// took wait for the next. (After a panic, which goes on, there is no answer: a sign-out holds, and a sign-in
-    /// is lost with its cookie.)
+    /// took wait for the next. Of a renewal only the new id holds, and not the values. (After a panic, which goes
+    /// on, there is no answer: a sign-out holds, and of a sign-in or a renewal nothing is left.)
     ///
     /// # Errors
     ///
@@ -59,17 +59,14 @@ impl Sessions {
         let mut reply = match catch_unwind(AssertUnwindSafe(|| handler(&mut session))) {
             Ok(reply) => reply,
             Err(panic) => {
-                session.keep_what_must_hold();
-                if let Err(error) = self.save(&mut session) {
-                    error!(error:%; "a session could not be saved after a panic");
-                }
+                self.save_after_panic(&mut session);
                 resume_unwind(panic);
             }
         };
         if reply.status() >= 500 {
             session.keep_what_must_hold();
         }
-        let saved = self.save(&mut session).map_err(HandleError::Save)?;
+        let saved = self.save_or_end(&mut session).map_err(HandleError::Save)?;
         let host = visit.host.as_deref();
         let leftovers = host.map(|host| self.leftovers(&session, host)).unwrap_or_default();
         let cookies: Vec<_> = saved.into_cookie().into_iter().chain(leftovers).collect();
@@ -81,17 +78,41 @@ impl Sessions {
         }
         Ok(reply)
     }
+
+    /// Saves it; where it is too large, a sign-out holds all the same, though no answer can say so.
+    fn save_or_end(&self, session: &mut Session) -> Result<Saved, SaveError> {
+        let saved = self.save(session);
+        if let Err(SaveError::SessionTooLarge { .. }) = saved {
+            session.keep_what_must_hold();
+            if session.is_emptied {
+                self.save(session).map(drop)?;
+            }
+            session.is_told = true;
+        }
+        saved
+    }
+
+    /// Saves what holds without an answer: a sign-out, and flashes where the id is the same. To end the id that the
+    /// browser has, for one that it never hears of, would sign its visitor out.
+    fn save_after_panic(&self, session: &mut Session) {
+        session.keep_what_must_hold();
+        if !session.is_emptied && session.is_renewed() {
+            session.is_told = true;
+        } else if let Err(error) = self.save(session) {
+            error!(error:%; "a session could not be saved after a panic");
+        }
+    }
 }
 
 /// Why [`Sessions::handle`] has no answer.
 ///
 /// ```
-/// use waxseal::session::HandleError;
+/// use waxseal::session::{HandleError, SaveError};
 ///
 /// /// A store that is away comes back; a session that is too large does not get smaller.
 /// fn status(error: &HandleError) -> u16 {
 ///     match error {
-///         HandleError::Load(_) => 503,
+///         HandleError::Load(_) | HandleError::Save(SaveError::Store(_)) => 503,
 ///         _ => 500,
 ///     }
 /// }

@@ -72,7 +72,8 @@ impl Sessions {
 
     fn candidates(&self, cookie_header: &str, name: &str) -> Candidates<'_> {
         let mut found = Candidates { all_dead: true, ..Candidates::default() };
-        for value in values_of(cookie_header, name).take(MAX_LOOKED_AT) {
+        let mut values = values_of(cookie_header, name);
+        for value in values.by_ref().take(MAX_LOOKED_AT) {
             match self.keyring.authenticate(name, value) {
                 Ok(authentic) => found.add(authentic),
                 Err(refusal) => found.refuse(name, refusal),
@@ -81,6 +82,8 @@ impl Sessions {
                 break;
             }
         }
+        // One that was not looked at may be the visitor's: a removal could hit it.
+        found.all_dead &= values.next().is_none();
         found
     }
 

@@ -87,6 +87,7 @@ impl Sessions {
             values: None,
         });
         session.new_lifetime = None;
+        session.is_emptied = false;
         session.cookie = BrowserCookie { is_held: true, is_to_go: true };
         Ok(cookie.into())
     }
@@ -170,12 +171,20 @@ impl Sessions {
         session: &mut Session,
         sealed: u64,
     ) -> Result<Cookie<'static>, SaveError> {
-        loop {
-            match self.seal(session, sealed) {
-                Err(SaveError::SessionTooLarge { .. }) if session.drop_oldest_flash() => {}
-                cookie_or_fault => return cookie_or_fault,
+        let mut cookie = self.seal(session, sealed);
+        if let Err(SaveError::SessionTooLarge { .. }) = cookie {
+            let before = session.values.clone();
+            while matches!(cookie, Err(SaveError::SessionTooLarge { .. }))
+                && session.drop_oldest_flash()
+            {
+                cookie = self.seal(session, sealed);
             }
+            if cookie.is_err() {
+                *session.values_mut() = before;
+            }
+            session.is_told = true;
         }
+        cookie
     }
 
     fn seal(&self, session: &Session, sealed: u64) -> Result<Cookie<'static>, SaveError> {

@@ -92,7 +92,7 @@ impl Rig {
         let exchange = Exchange::new(poll.registry(), capacity, config.limits.lane_time).unwrap();
         let (behind, workers) = behind(&config, exchange.clone());
         let address = config.listener.local_addr().unwrap();
-        let stop = StopHandle::new().unwrap();
+        let stop = StopHandle::new();
         let signals = Signals::catch(stop.clone()).unwrap();
         Rig {
             event_loop: EventLoop::new(

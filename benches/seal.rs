@@ -12,8 +12,7 @@ fn waxseal(c: &mut Criterion) {
         Keyring::new(b"an authentication key", b"0123456789abcdef0123456789abcdef").unwrap();
     let now = 1_795_395_600;
     let lifetime = SessionLifetime::default();
-    let header =
-        Header { version: Version::Values, id: Id::random(), created: now, sealed: now, lifetime };
+    let header = Header::new(Version::Values, Id::random(), now, now).with_lifetime(lifetime);
     let hour = Duration::from_secs(3600);
     let lifetimes = Lifetimes { idle: hour, absolute: hour };
     let value = keyring.seal("waxseal", &header, b"username=foo");

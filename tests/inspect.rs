@@ -22,7 +22,7 @@ fn keyring(keys: (&str, &str)) -> Keyring {
 }
 
 fn header(version: Version, created: u64, sealed: u64) -> Header {
-    Header { version, id: ID, created, sealed, lifetime: SessionLifetime::default() }
+    Header::new(version, ID, created, sealed)
 }
 
 /// A seal by `keys` of a session that began and was last seen so many seconds ago.
@@ -195,10 +195,8 @@ fn a_session_in_a_store_shows_the_key_of_its_record() {
 fn seal_with_lifetime(version: Version, begun: u64, sealed: u64, payload: &str) -> String {
     let day = Duration::from_secs(DAY);
     let lifetime = SessionLifetime::default().with_idle(2 * day).with_absolute(3 * day);
-    let header = Header {
-        lifetime: lifetime.until_browser_closes(),
-        ..header(version, now() - begun, now() - sealed)
-    };
+    let header = header(version, now() - begun, now() - sealed)
+        .with_lifetime(lifetime.until_browser_closes());
     keyring(KEYS).seal(NAME, &header, payload.as_bytes())
 }
 

@@ -26,9 +26,12 @@ fn keyring() -> Keyring {
     Keyring::new(b"an authentication key of any length", b"0123456789abcdef").unwrap()
 }
 
+fn header_of(created: u64, sealed: u64) -> Header {
+    Header::new(Version::Values, Id([7; 16]), created, sealed)
+}
+
 fn header() -> Header {
-    let lifetime = SessionLifetime::default();
-    Header { version: Version::Values, id: Id([7; 16]), created: NOW - HOUR, sealed: NOW, lifetime }
+    header_of(NOW - HOUR, NOW)
 }
 
 fn sealed() -> String {
@@ -42,7 +45,7 @@ fn open(value: &str) -> Result<Opened, Refusal> {
 /// The refusal of a session that `created` and `sealed` this many seconds ago (negative: ahead).
 fn refusal_at_age(created: i64, sealed: i64) -> Option<Refusal> {
     let ago = |seconds: i64| NOW.checked_add_signed(-seconds).unwrap();
-    let header = Header { created: ago(created), sealed: ago(sealed), ..header() };
+    let header = header_of(ago(created), ago(sealed));
     open(&keyring().seal("waxseal", &header, b"a=1")).err()
 }
 
@@ -71,7 +74,7 @@ fn vector_header(vector: &Value) -> Header {
     };
     let seconds = |key: &str| vector[key].as_u64().unwrap();
     let (created, sealed) = (seconds("created"), seconds("sealed"));
-    Header { version, id: Id(id), created, sealed, lifetime: lifetime_of(&vector["lifetime"]) }
+    Header::new(version, Id(id), created, sealed).with_lifetime(lifetime_of(&vector["lifetime"]))
 }
 
 /// The lifetime in a vector, or in what the reference opened; null where there is none.
@@ -93,7 +96,7 @@ fn lifetime(idle: Option<u64>, absolute: Option<u64>, ends_with_browser: bool) -
 
 /// A header with every part of a lifetime.
 fn header_with_lifetime() -> Header {
-    Header { lifetime: lifetime(Some(900), Some(12 * HOUR), true), ..header() }
+    header().with_lifetime(lifetime(Some(900), Some(12 * HOUR), true))
 }
 
 /// A seal of `header` and `username=foo`, made by hand from the bytes of a header.
@@ -158,7 +161,8 @@ fn the_reference_opens_what_we_seal() {
         ("waxseal", "username=foo", lifetime(None, None, true)),
         ("waxseal", "username=foo", lifetime(Some(1), Some(u64::MAX - 1), false)),
     ] {
-        let header = Header { id: Id::random(), lifetime, ..header() };
+        let header =
+            Header::new(Version::Values, Id::random(), NOW - HOUR, NOW).with_lifetime(lifetime);
         let output = Command::new(&python)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seal/reference.py"))
             .args(["open", name, &keyring().seal(name, &header, payload.as_bytes())])
@@ -321,7 +325,7 @@ fn absolute_age_is_refused_however_fresh_the_seal() {
 #[test]
 fn times_at_the_ends_of_their_range_are_refused_without_overflow() {
     for (created, sealed) in [(0, u64::MAX), (u64::MAX, u64::MAX), (u64::MAX, 0), (0, 0)] {
-        let header = Header { created, sealed, ..header() };
+        let header = header_of(created, sealed);
         let value = keyring().seal("waxseal", &header, b"a=1");
         assert!(open(&value).is_err());
         for now in [0, u64::MAX] {
@@ -332,7 +336,7 @@ fn times_at_the_ends_of_their_range_are_refused_without_overflow() {
 
 /// How a genuine seal whose own times are these, made and begun so many seconds ago, is opened.
 fn opened_with(own: SessionLifetime, created: u64, sealed: u64) -> Result<Opened, Refusal> {
-    let header = Header { created: NOW - created, sealed: NOW - sealed, lifetime: own, ..header() };
+    let header = header_of(NOW - created, NOW - sealed).with_lifetime(own);
     open(&keyring().seal("waxseal", &header, b"a=1"))
 }
 
@@ -429,7 +433,7 @@ fn a_header_with_a_lifetime_needs_its_room() {
 fn times_are_not_asked_of_what_is_opened_at_any_time() {
     let own = lifetime(Some(1), Some(1), false);
     for (created, sealed) in [(0, 0), (0, u64::MAX), (u64::MAX, 0), (NOW, NOW - 1)] {
-        let header = Header { created, sealed, lifetime: own, ..header() };
+        let header = header_of(created, sealed).with_lifetime(own);
         let value = keyring().seal("waxseal", &header, b"a=1");
         let opened = keyring().open_at_any_time("waxseal", &value, Version::Values).unwrap();
         assert_eq!((&opened.header, opened.payload()), (&header, &b"a=1"[..]));
@@ -452,7 +456,7 @@ fn unknown_versions_are_refused() {
 
 #[test]
 fn a_seal_of_the_other_version_is_refused() {
-    let stored = Header { version: Version::Stored, ..header() };
+    let stored = Header::new(Version::Stored, Id([7; 16]), NOW - HOUR, NOW);
     let value = keyring().seal("waxseal", &stored, b"stored");
     assert_eq!(open(&value).unwrap_err(), Refusal::OtherVersion(Version::Stored));
     let opened = keyring().open("waxseal", &sealed(), Version::Stored, LIFETIMES, NOW);
@@ -461,7 +465,7 @@ fn a_seal_of_the_other_version_is_refused() {
 
 #[test]
 fn a_stored_seal_carries_its_one_payload_alone() {
-    let stored = Header { version: Version::Stored, ..header() };
+    let stored = Header::new(Version::Stored, Id([7; 16]), NOW - HOUR, NOW);
     for payload in [&b"username=foo"[..], b"store", b"stored "] {
         let value = keyring().seal("waxseal", &stored, payload);
         let opened = keyring().open("waxseal", &value, Version::Stored, LIFETIMES, NOW);
@@ -581,7 +585,7 @@ proptest! {
         let sealed = NOW - age;
         let lifetime = lifetime(idle, absolute, ends_with_browser);
         let header =
-            Header { id: Id(id), created: sealed - life, sealed, lifetime, ..header() };
+            Header::new(Version::Values, Id(id), sealed - life, sealed).with_lifetime(lifetime);
         let value = keyring.seal(&name, &header, &payload);
         prop_assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
         let opened = keyring.open(&name, &value, Version::Values, LIFETIMES, NOW).unwrap();

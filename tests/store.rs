@@ -312,10 +312,10 @@ impl Listing for Broken {
             values.retain(|name, _| names.contains(&name.as_str()));
             let left = record.expires.map(|expires| expires.duration_since(SystemTime::now()));
             let lifetime = left.and_then(Result::ok).unwrap_or_default();
-            ListedRecord { key: *key, values, lifetime }
+            ListedRecord::new(*key, values, lifetime)
         };
         let next = next.map(|text| text.parse().unwrap());
-        Ok(Listed { records: met.into_iter().map(told).collect(), next })
+        Ok(Listed::new(met.into_iter().map(told).collect(), next))
     }
 
     fn count_some(
@@ -323,16 +323,16 @@ impl Listing for Broken {
         user: Option<&str>,
         after: Option<&Cursor>,
     ) -> Result<Counted, StoreError> {
-        let Listed { records, next } = self.list_some(user, after, STEP, &[])?;
+        let Listed { records, next, .. } = self.list_some(user, after, STEP, &[])?;
         let next = next.filter(|_| !self.has(Fault::CountsOneStepAlone));
-        Ok(Counted { records: records.len() as u64, next })
+        Ok(Counted::new(records.len() as u64, next))
     }
 
     fn delete_some(&self, after: Option<&Cursor>) -> Result<Counted, StoreError> {
-        let Listed { records, next } = self.list_some(None, after, STEP, &[])?;
+        let Listed { records, next, .. } = self.list_some(None, after, STEP, &[])?;
         records.iter().for_each(|record| drop(self.records().remove(&record.key)));
         let next = next.filter(|_| !self.has(Fault::EndsOneStepAlone));
-        Ok(Counted { records: records.len() as u64, next })
+        Ok(Counted::new(records.len() as u64, next))
     }
 }
 

@@ -42,7 +42,7 @@ fuzz_target!(|input: &[u8]| {
 fn seal(payload: &[u8], scheme: Scheme) -> String {
     let id = Id([7; Id::LEN]);
     let lifetime = SessionLifetime::default();
-    let header = Header { version: Version::Values, id, created: NOW, sealed: NOW, lifetime };
+    let header = Header::new(Version::Values, id, NOW, NOW).with_lifetime(lifetime);
     let name = if scheme == Scheme::Https { "__Host-waxseal" } else { "waxseal" };
     KEYRING.seal(name, &header, payload)
 }

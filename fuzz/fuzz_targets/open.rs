@@ -20,7 +20,9 @@ const LIFETIMES: Lifetimes =
 /// The keys of the seeds.
 static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
     Keyring::new(b"the fuzzer's authentication key", b"the fuzzer's encryption key, 32b")
-        .and_then(|keyring| keyring.with_previous(b"an older key", b"an older encryption key, 32 byte"))
+        .and_then(|keyring| {
+            keyring.with_previous(b"an older key", b"an older encryption key, 32 byte")
+        })
         .expect("good keys")
 });
 
@@ -53,7 +55,7 @@ fn open_sealed(head: &[u8; 17], rest: &[u8]) {
         Some((own, payload)) if kinds[0] & 2 != 0 => (lifetime(own, kinds[0] & 4 != 0), payload),
         _ => (SessionLifetime::default(), rest),
     };
-    let header = Header { version, id: Id([7; Id::LEN]), created, sealed, lifetime };
+    let header = Header::new(version, Id([7; Id::LEN]), created, sealed).with_lifetime(lifetime);
     let [idle, absolute] = [(lifetime.idle(), 7), (lifetime.absolute(), 30)]
         .map(|(own, days)| own.map_or(u64::MAX, |own| own.as_secs()).min(days * 86_400));
     let value = KEYRING.seal(NAME, &header, payload);
@@ -76,9 +78,8 @@ fn open_sealed(head: &[u8; 17], rest: &[u8]) {
 }
 
 fn lifetime(own: &[u8; 16], ends_with_browser: bool) -> SessionLifetime {
-    let [idle, absolute] = [0, 8].map(|at| {
-        Duration::from_secs(u64::from_be_bytes(std::array::from_fn(|i| own[at + i])))
-    });
+    let [idle, absolute] = [0, 8]
+        .map(|at| Duration::from_secs(u64::from_be_bytes(std::array::from_fn(|i| own[at + i]))));
     let times = SessionLifetime::default().with_idle(idle).with_absolute(absolute);
     if ends_with_browser { times.until_browser_closes() } else { times }
 }

@@ -80,11 +80,12 @@ impl fmt::Debug for Id {
 /// ```
 /// use waxseal::seal::{Header, Id, SessionLifetime, Version};
 ///
-/// let lifetime = SessionLifetime::default();
-/// let header = Header { version: Version::Values, id: Id([7; 16]), created: 1, sealed: 2, lifetime };
-/// assert_eq!(header, header.clone());
+/// let header = Header::new(Version::Values, Id([7; 16]), 1, 2);
+/// assert_eq!((header.created, header.sealed), (1, 2));
+/// assert_eq!(header.lifetime, SessionLifetime::default());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Header {
     /// Where the values are.
     pub version: Version,
@@ -102,6 +103,18 @@ impl Header {
     /// Length in bytes of the shortest: version, id, two times.
     pub(super) const MIN_LEN: usize = 1 + Id::LEN + 8 + 8;
 
+    /// The header of a session with the settings' lifetime, that began and was sealed at these times, in unix seconds.
+    #[must_use]
+    pub fn new(version: Version, id: Id, created: u64, sealed: u64) -> Header {
+        Header { version, id, created, sealed, lifetime: SessionLifetime::default() }
+    }
+
+    /// The same with a lifetime of its own.
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: SessionLifetime) -> Header {
+        Header { lifetime, ..self }
+    }
+
     /// The first byte of the sealed cookie: 1 or 2, as the [`Version`]; where the session has a lifetime of its
     /// own, 3 for values inside and 4 for values in a store.
     ///
@@ -109,9 +122,9 @@ impl Header {
     /// use waxseal::seal::{Header, Id, SessionLifetime, Version};
     ///
     /// let lifetime = SessionLifetime::default();
-    /// let header = Header { version: Version::Stored, id: Id([7; 16]), created: 1, sealed: 2, lifetime };
+    /// let header = Header::new(Version::Stored, Id([7; 16]), 1, 2);
     /// assert_eq!(header.version_byte(), 2);
-    /// assert_eq!(Header { lifetime: lifetime.until_browser_closes(), ..header }.version_byte(), 4);
+    /// assert_eq!(header.with_lifetime(lifetime.until_browser_closes()).version_byte(), 4);
     /// ```
     #[must_use]
     pub fn version_byte(&self) -> u8 {

@@ -27,7 +27,7 @@
 //! let keyring = Keyring::new(b"any length, but not empty", b"0123456789abcdef")?;
 //! let lifetime = SessionLifetime::default();
 //! let header =
-//!     Header { version: Version::Values, id: Id::random(), created: 1_000, sealed: 1_000, lifetime };
+//!     Header::new(Version::Values, Id::random(), 1_000, 1_000).with_lifetime(lifetime);
 //! let value = keyring.seal("waxseal", &header, b"username=foo");
 //!
 //! let lifetimes = Lifetimes { idle: Duration::from_secs(60), absolute: Duration::from_secs(600) };

@@ -45,7 +45,7 @@ impl Keyring {
     ///
     /// let keyring = Keyring::new(b"any length, but not empty", b"0123456789abcdef")?;
     /// let lifetime = SessionLifetime::default();
-    /// let header = Header { version: Version::Values, id: Id::random(), created: 1, sealed: 2, lifetime };
+    /// let header = Header::new(Version::Values, Id::random(), 1, 2).with_lifetime(lifetime);
     /// let value = keyring.seal("waxseal", &header, b"username=foo");
     /// assert_eq!(keyring.open_at_any_time("waxseal", &value, Version::Values)?.header, header);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -186,11 +186,10 @@ impl Sealed {
 /// What a cookie value held. The [module](super) has an example.
 ///
 /// ```
-/// use waxseal::seal::{Header, Id, Keyring, Lifetimes, SessionLifetime, Version};
+/// use waxseal::seal::{Header, Id, Keyring, Lifetimes, Version};
 ///
 /// let keyring = Keyring::new(b"authentication key", b"0123456789abcdef")?;
-/// let lifetime = SessionLifetime::default();
-/// let header = Header { version: Version::Values, id: Id::random(), created: 1, sealed: 2, lifetime };
+/// let header = Header::new(Version::Values, Id::random(), 1, 2);
 /// let value = keyring.seal("name", &header, b"theme=dark");
 /// let opened = keyring.open("name", &value, Version::Values, Lifetimes::default(), 3).unwrap();
 /// assert_eq!((opened.payload(), opened.header.id), (&b"theme=dark"[..], header.id));

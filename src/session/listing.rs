@@ -75,6 +75,7 @@ pub trait Listing: Send + Sync {
 
 /// The records of one step of a [`Listing`], which has an example.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listed {
     /// The records.
     pub records: Vec<ListedRecord>,
@@ -84,6 +85,7 @@ pub struct Listed {
 
 /// One record of a [`Listing`], which has an example.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListedRecord {
     /// What it is kept under.
     pub key: Key,
@@ -91,6 +93,30 @@ pub struct ListedRecord {
     pub values: Values,
     /// How long it lives from now, by the store's clock.
     pub lifetime: Duration,
+}
+
+impl Listed {
+    /// These records; the next step begins after `next`.
+    #[must_use]
+    pub fn new(records: Vec<ListedRecord>, next: Option<Cursor>) -> Listed {
+        Listed { records, next }
+    }
+}
+
+impl ListedRecord {
+    /// A record of this key, with those of its values that were asked for.
+    #[must_use]
+    pub fn new(key: Key, values: Values, lifetime: Duration) -> ListedRecord {
+        ListedRecord { key, values, lifetime }
+    }
+}
+
+impl Counted {
+    /// So many records; the next step begins after `next`.
+    #[must_use]
+    pub fn new(records: u64, next: Option<Cursor>) -> Counted {
+        Counted { records, next }
+    }
 }
 
 /// `Debug` shows the names alone: the values are the visitor's.
@@ -115,6 +141,7 @@ impl fmt::Debug for ListedRecord {
 /// # Ok::<(), waxseal::session::StoreError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counted {
     /// How many of them lived.
     pub records: u64,

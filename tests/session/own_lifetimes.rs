@@ -158,7 +158,7 @@ fn a_session_without_one_is_sealed_as_ever() {
         let (session, cookie) = begun(&site, SessionLifetime::default());
         let payload = if version == Version::Values { "name=foo" } else { "stored" };
         let lifetime = SessionLifetime::default();
-        let by_hand = Header { version, id: session.id(), created: NOW, sealed: NOW, lifetime };
+        let by_hand = Header::new(version, session.id(), NOW, NOW).with_lifetime(lifetime);
         assert_eq!(cookie.value(), keyring().seal(NAME, &by_hand, payload.as_bytes()));
         assert_eq!(by_hand.version_byte(), version as u8);
         let calls = site.store.calls();
@@ -506,13 +506,8 @@ fn settings_that_become_shorter_shorten_it_too() {
 fn a_seal_by_hand_with_a_lifetime_is_a_session() {
     let site = Site::sealed();
     let lifetime = idle(HOUR);
-    let by_hand = Header {
-        version: Version::Values,
-        id: Id::random(),
-        created: NOW - DAY,
-        sealed: NOW - HOUR + 1,
-        lifetime,
-    };
+    let by_hand = Header::new(Version::Values, Id::random(), NOW - DAY, NOW - HOUR + 1);
+    let by_hand = by_hand.with_lifetime(lifetime);
     let cookies = format!("{NAME}={}", keyring().seal(NAME, &by_hand, b"name=foo"));
     assert!(site.greets_foo(&cookies));
     let stored = Site::stored();

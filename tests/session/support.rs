@@ -223,7 +223,8 @@ pub fn header(cookie: &Cookie) -> String {
 /// A cookie that was sealed by hand, under the name that is read by HTTPS.
 pub fn by_hand(created: u64, sealed: u64, payload: &str) -> String {
     let lifetime = SessionLifetime::default();
-    let header = Header { version: Version::Values, id: Id::random(), created, sealed, lifetime };
+    let header =
+        Header::new(Version::Values, Id::random(), created, sealed).with_lifetime(lifetime);
     format!("{NAME}={}", keyring().seal(NAME, &header, payload.as_bytes()))
 }
 

@@ -24,8 +24,7 @@ fn seal(keyring: &Keyring) -> Result<Duration, Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let lifetimes = Lifetimes { idle: HOUR, absolute: HOUR };
     let lifetime = SessionLifetime::default();
-    let header =
-        Header { version: Version::Values, id: Id::random(), created: now, sealed: now, lifetime };
+    let header = Header::new(Version::Values, Id::random(), now, now).with_lifetime(lifetime);
     let mut value = keyring.seal("waxseal", &header, b"username=foo");
     let began = Instant::now();
     for _ in 0..TIMES {

@@ -478,7 +478,10 @@ fn fields(line: &str) -> Result<Vec<(String, String)>, String> {
         };
     }
     let is = |at: usize, key: &str| fields.get(at).is_some_and(|(found, _)| found == key);
-    if is(0, "at") && is(1, "msg") { Ok(fields) } else { Err("no at, no msg".to_owned()) }
+    match is(0, "time") && is(1, "at") && is(2, "msg") {
+        true => Ok(fields),
+        false => Err("no time, at or msg".to_owned()),
+    }
 }
 
 fn value<'f>(fields: &'f [(String, String)], key: &str) -> Option<&'f str> {

@@ -4,7 +4,9 @@ REFERENCE := target/reference
 SUITES := target/suites
 API := target/api
 # rustdoc's JSON is not stable yet, which this variable has stable Rust overlook.
-PUBLIC_API := PATH="$(CURDIR)/$(API)/bin:$$PATH" RUSTC_BOOTSTRAP=1 cargo +stable public-api -sss --all-features
+TOOLCHAIN = $(shell rustup show active-toolchain 2>/dev/null | cut -d' ' -f1)
+PUBLIC_API = PATH="$(CURDIR)/$(API)/bin:$$PATH" RUSTC_BOOTSTRAP=1 \
+	cargo $(if $(TOOLCHAIN),+$(TOOLCHAIN)) public-api -sss --all-features
 BROWSER := tests/browser
 # Where there is no musl: glibc, linked statically. Its dlsym finds nothing, so getrandom is told to
 # make the system call, or it would want /dev/urandom.

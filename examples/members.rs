@@ -38,7 +38,7 @@ impl Club {
             .with_header("Content-Security-Policy", "default-src 'none'; form-action 'self'")
     }
 
-    /// What is stored of the one member: the hash of a password, with which the typed one is compared.
+    /// The fingerprint of the only member. A real program passes the member's stored password hash.
     fn ada(&self) -> Fingerprint {
         self.sessions.fingerprint("ada", b"stored hash of ada's password")
     }

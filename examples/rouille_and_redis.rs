@@ -42,7 +42,7 @@ fn answer(sessions: &Sessions, request: &Request) -> Response {
 }
 
 fn page(sessions: &Sessions, session: &mut Session, request: &Request) -> Response {
-    // Of a real user it is the stored hash of the password, with which the typed one is compared.
+    // A real program passes the user's stored password hash here.
     let ada = sessions.fingerprint("ada", b"stored hash of ada's password");
     router!(request,
         (GET) (/) => {

@@ -13,7 +13,7 @@ use super::inspect::{date, seconds};
 use super::print;
 use crate::config::StoredSessions;
 
-/// What to do with the sessions.
+/// An action on the sessions: count, list or end them.
 pub enum Action {
     Count { user: Option<String> },
     List(List),

@@ -1,4 +1,4 @@
-//! Where to listen: at an address, or on the socket that a supervisor holds.
+//! The server listens at an address, or on the socket that a supervisor holds.
 
 use std::net::{IpAddr, TcpListener};
 
@@ -7,7 +7,7 @@ use rustix::net::sockopt::socket_acceptconn;
 
 use super::Reader;
 
-/// Where to listen.
+/// The place where the server listens.
 #[derive(Debug)]
 pub enum Listen {
     /// On `HOST`, or on all interfaces, at `PORT`; 0 is a free one.

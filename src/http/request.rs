@@ -157,7 +157,7 @@ impl Request {
         cookies::joined(self.head.values("Cookie"))
     }
 
-    /// What sessions need to know of it, for [`Sessions::handle`](crate::session::Sessions::handle).
+    /// The request as [`Sessions::handle`](crate::session::Sessions::handle) takes it.
     ///
     /// ```
     /// use waxseal::http::{Request, Response};

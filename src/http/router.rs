@@ -25,7 +25,7 @@ macro_rules! rows {
         ///
         /// # Panics
         ///
-        /// Where the pattern is faulty.
+        /// It panics if the pattern is faulty.
         ///
         /// ```
         /// use waxseal::http::{Response, Route, Router};
@@ -130,7 +130,7 @@ impl<S> Router<S> {
     ///
     /// # Panics
     ///
-    /// Where a row above takes all requests of another, which would never answer.
+    /// It panics if a row takes all requests of a row below it, which would never answer.
     ///
     /// ```should_panic
     /// use waxseal::http::{Response, Route, Router};

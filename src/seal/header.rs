@@ -1,4 +1,4 @@
-//! What every sealed cookie begins with: 33 bytes, and 17 more where its session has a lifetime of its own.
+//! The header of a sealed cookie: 33 bytes, and 17 more if its session has a lifetime of its own.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub enum Version {
     Stored = 2,
 }
 
-/// What the version of a header is greater by where the header has a lifetime.
+/// A header with a lifetime has a version that is greater by this number.
 const WITH_LIFETIME: u8 = 2;
 
 impl Version {

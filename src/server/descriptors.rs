@@ -1,4 +1,4 @@
-//! What the limit of open files allows.
+//! The limit of open files is shared out between the program, the lanes and the connections.
 
 use std::io;
 
@@ -25,7 +25,7 @@ impl Descriptors {
     ///
     /// # Errors
     ///
-    /// What is left is not enough for a few connections.
+    /// The limit leaves too few files for connections.
     pub(super) fn reserve(config: &Config) -> io::Result<Descriptors> {
         let limit = raise_limit();
         let reserved = OF_A_LANE

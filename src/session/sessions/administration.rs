@@ -66,8 +66,8 @@ impl Sessions {
 /// resizes its table of keys meanwhile. A session that [`Settings::not_before`](super::super::Settings)
 /// ended has its record until that expires, and is listed as long.
 ///
-/// A visitor's request is never kept waiting for longer than one step of some hundred records, or a few thousand where they are counted; a
-/// million take seconds to count or to end.
+/// A visitor's request never waits for longer than one step: some hundred records, or a few
+/// thousand if they are counted. A million records take seconds to count or to end.
 pub struct Administration<'s> {
     sessions: &'s Sessions,
     stored: &'s Stored,
